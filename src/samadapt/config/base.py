@@ -1,0 +1,106 @@
+"""Base of every configuration and the loader behind ``-c file.yaml -s adapter.rank=16``."""
+
+from __future__ import annotations
+
+import difflib
+import types
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar, Union
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from samadapt.core.errors import ConfigError
+
+
+class Config(BaseModel):
+    """Frozen, with unknown keys refused and every field described."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+C = TypeVar("C", bound=Config)
+
+
+def load_config(
+    cls: type[C], file: str | Path | None = None, overrides: Sequence[str] = (), values: dict[str, Any] | None = None
+) -> C:
+    """Build a configuration from a YAML file, then `values`, then ``key.sub=value`` overrides.
+
+    Raises
+    ------
+    ConfigError
+        If a key is unknown (the nearest valid one is named) or a value does not fit.
+    """
+    tree = _read_yaml(file) if file else {}
+    for key, value in (values or {}).items():
+        _put(tree, key, value)
+    for item in overrides:
+        key, separator, text = item.partition("=")
+        if not separator:
+            raise ConfigError(f"an override has the form key=value, not {item!r}")
+        _put(tree, key.strip(), yaml.safe_load(text))
+    try:
+        return cls.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(_explain(cls, error), where=file) from error
+
+
+def dump(config: Config) -> str:
+    """YAML text that `load_config` reads back to an equal configuration."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+
+
+def _read_yaml(file: str | Path) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(Path(file).read_text(encoding="utf-8")) or {}
+    except FileNotFoundError as error:
+        raise ConfigError("the configuration file does not exist", where=file) from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"not valid YAML: {error}", where=file) from error
+    if not isinstance(tree, dict):
+        raise ConfigError("a configuration is a mapping of keys to values", where=file)
+    return tree
+
+
+def _put(tree: dict[str, Any], dotted: str, value: Any) -> None:
+    *parents, last = dotted.split(".")
+    for parent in parents:
+        tree = tree.setdefault(parent, {})
+        if not isinstance(tree, dict):
+            raise ConfigError(f"{dotted}: {parent} is a value, not a group of keys")
+    tree[last] = value
+
+
+def _explain(cls: type[Config], error: ValidationError) -> str:
+    return "; ".join(_explain_one(cls, detail) for detail in error.errors())
+
+
+def _explain_one(cls: type[Config], detail: Any) -> str:
+    path = [str(part) for part in detail["loc"]]
+    if detail["type"] != "extra_forbidden":
+        return f"{'.'.join(path)}: {detail['msg']} (got {detail['input']!r})"
+    names = sorted(known_keys(cls))
+    near = difflib.get_close_matches(".".join(path), names, 1, 0.4) or difflib.get_close_matches(
+        path[-1], names, 1, 0.4
+    )
+    return f"unknown key {'.'.join(path)!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+
+
+def known_keys(cls: type[BaseModel], prefix: str = "") -> set[str]:
+    """Dotted names of every field, nested configurations included."""
+    keys: set[str] = set()
+    for name, field in cls.model_fields.items():
+        keys.add(prefix + name)
+        for nested in _nested(field.annotation):
+            keys |= known_keys(nested, f"{prefix}{name}.")
+    return keys
+
+
+def _nested(annotation: Any) -> list[type[BaseModel]]:
+    origin = typing.get_origin(annotation)
+    if origin in (Union, types.UnionType, typing.Annotated, list, tuple, dict):
+        return [found for argument in typing.get_args(annotation) for found in _nested(argument)]
+    return [annotation] if isinstance(annotation, type) and issubclass(annotation, BaseModel) else []

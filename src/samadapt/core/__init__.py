@@ -1,0 +1,1 @@
+"""Value types shared by every room: arrays with their geometry, labels, prompts, frames, errors."""
