@@ -10,15 +10,27 @@ from pathlib import Path
 from typing import Any, TypeVar, Union
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from samadapt.core.errors import ConfigError
 
 
 class Config(BaseModel):
-    """Frozen, with unknown keys refused and every field described."""
+    """Frozen, with unknown keys refused and every field described.
+
+    A field whose type is a union told apart by a key of the field's own name may be given by that name
+    alone: ``method: lora`` means ``method: {method: lora}``.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand_shorthand(cls, tree: Any) -> Any:
+        if not isinstance(tree, dict):
+            return tree
+        short = {k for k, v in tree.items() if isinstance(v, str) and k in tagged_unions(cls)}
+        return {k: {k: v} if k in short else v for k, v in tree.items()}
 
 
 C = TypeVar("C", bound=Config)
@@ -68,6 +80,8 @@ def _read_yaml(file: str | Path) -> dict[str, Any]:
 def _put(tree: dict[str, Any], dotted: str, value: Any) -> None:
     *parents, last = dotted.split(".")
     for parent in parents:
+        if isinstance(tree.get(parent), str):
+            tree[parent] = {parent: tree[parent]}
         tree = tree.setdefault(parent, {})
         if not isinstance(tree, dict):
             raise ConfigError(f"{dotted}: {parent} is a value, not a group of keys")
@@ -87,6 +101,11 @@ def _explain_one(cls: type[Config], detail: Any) -> str:
         path[-1], names, 1, 0.4
     )
     return f"unknown key {'.'.join(path)!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+
+
+def tagged_unions(cls: type[BaseModel]) -> set[str]:
+    """Names of the fields that are unions of configurations told apart by a key of the same name."""
+    return {name for name, field in cls.model_fields.items() if field.discriminator == name}
 
 
 def known_keys(cls: type[BaseModel], prefix: str = "") -> set[str]:

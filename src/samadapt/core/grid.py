@@ -89,5 +89,5 @@ class Grid:
             raise GridMismatch(
                 f"same shape {self.shape}, but the affines differ: spacing {self.spacing_mm} and {other.spacing_mm}",
                 where=where,
-                remedy="The label belongs to another image or lost its header; if they overlay, copy the image's affine.",
+                remedy="The label is of another image or lost its header; copy the image's affine if they overlay.",
             )

@@ -127,7 +127,7 @@ def as_label_values(values: NDArray[Any], *, where: object = None) -> NDArray[An
         raise LabelError(
             f"labels must be whole numbers, found {bad}",
             where=where,
-            remedy="The label was interpolated or is a probability map: resample with nearest neighbour or threshold it.",
+            remedy="The label was interpolated or is a probability map: use nearest neighbour or threshold it.",
         )
     if values.size and values.min() < 0:
         raise LabelError(f"labels must not be negative, found {values.min()}", where=where)

@@ -1,0 +1,1 @@
+"""The command line: one command a file, options generated from the typed configurations."""
