@@ -1,0 +1,17 @@
+"""Points and boxes from masks: pure functions of a mask and a generator."""
+
+from samadapt.prompts.boxes import box_of, ellipse_in, jitter_box, noisy_box
+from samadapt.prompts.clicks import next_point, random_error_points
+from samadapt.prompts.points import centre_point, largest_component, random_points
+
+__all__ = [
+    "box_of",
+    "centre_point",
+    "ellipse_in",
+    "jitter_box",
+    "largest_component",
+    "next_point",
+    "noisy_box",
+    "random_error_points",
+    "random_points",
+]
