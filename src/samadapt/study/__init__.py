@@ -1,0 +1,1 @@
+"""Measuring: prompts drawn once, predictions, per-case rows, summaries with intervals."""

@@ -1,0 +1,57 @@
+"""Configuration of an evaluation."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from pydantic import Field, field_validator
+
+from samadapt.config import Config
+
+_POLICY = re.compile(r"box|centre|none|point:[1-9]\d*")
+
+
+class EvaluateConfig(Config):
+    """Measure a model on a prepared store and write one run folder."""
+
+    model: str = Field("tiny", description="Model name, checkpoint file, adapter folder or training run.")
+    adapter: Path | None = Field(None, description="Adapter folder to load on top of the model.")
+    image_size: int | None = Field(
+        None, description="Side of the model's square input in pixels; its own if not given."
+    )
+    data: Path = Field(description="Prepared store.")
+    split: str = Field("test", description="Split to measure: train, val, test or all.")
+    prompts: tuple[str, ...] = Field(
+        ("box",),
+        description="How each object is named to the model: box (tight), point:N (random inside), centre, none (prompt-free).",
+    )
+    prompt_folder: Path | None = Field(
+        None, description="Reuse the prompts that another run drew (its prompts/ folder)."
+    )
+    out: Path = Field(description="Run folder to write.")
+    convention: str = Field(
+        "strict", description="Definition of the figures: strict, transunet, flare22, monai, nnunet."
+    )
+    max_cases: int | None = Field(None, ge=1, description="Measure only the first cases of the split.")
+    batch_size: int = Field(8, ge=1, description="Slices encoded at once.")
+    seed: int = Field(0, description="Seed of the prompt draws and of the bootstrap intervals.")
+    save_predictions: bool = Field(
+        False, description="Also write predicted label maps on the grid of the source files."
+    )
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")
+    resume: bool = Field(False, description="Go on with an interrupted run in the same folder.")
+
+    @field_validator("prompts", mode="before")
+    @classmethod
+    def _split_commas(cls, value: object) -> object:
+        parts = [value] if isinstance(value, str) else list(value)  # type: ignore[call-overload]
+        return tuple(word for part in parts for word in re.split(r"[,|\s]+", str(part)) if word)
+
+    @field_validator("prompts")
+    @classmethod
+    def _known_policies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for policy in value:
+            if not _POLICY.fullmatch(policy):
+                raise ValueError(f"{policy!r} is not a prompt policy: use box, centre, point:N (N from 1) or none")
+        return tuple(dict.fromkeys(value))

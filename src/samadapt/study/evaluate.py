@@ -1,0 +1,235 @@
+"""`evaluate`: a model, a store and prompts in; one run folder with rows, summary and provenance out."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from samadapt.config import dump
+from samadapt.core.atomic import write_json, write_text
+from samadapt.core.errors import DataError, PromptError
+from samadapt.core.manifest import close_run, open_run
+from samadapt.core.progress import Progress
+from samadapt.data.store import Store
+from samadapt.study.config import EvaluateConfig
+from samadapt.study.overlays import keep_best_median_worst, save_overlay
+from samadapt.study.predicting import predict_case
+from samadapt.study.prompting import load_or_draw
+from samadapt.study.rows import Row, summarise, to_csv
+from samadapt.study.scoring import score_prompted, score_semantic
+
+if TYPE_CHECKING:
+    from samadapt.core.image import LabelMap
+    from samadapt.core.prompts import PromptSet
+    from samadapt.models.promptable import SamPromptable
+
+JOURNAL = "rows.jsonl"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation found.
+
+    Attributes
+    ----------
+    folder : Path
+        Run folder with rows.csv, summary.json, prompts/, overlays/, run.json and config.yaml.
+    rows : tuple of Row
+    summary : tuple of dict
+        See `rows.summarise`.
+    """
+
+    folder: Path
+    rows: tuple[Row, ...]
+    summary: tuple[dict[str, Any], ...]
+
+    def figure(self, prompts: str, choice: str, name: str = "mean without background", figure: str = "dice") -> float:
+        """Mean of one figure, e.g. ``figure("box", "predicted")``."""
+        for entry in self.summary:
+            if (entry["prompts"], entry["choice"], entry["name"], entry["figure"]) == (prompts, choice, name, figure):
+                return float(entry["mean"])
+        raise DataError(f"nothing was measured for {prompts}, {choice}, {name}, {figure}", where=self.folder)
+
+    def as_json(self) -> dict[str, Any]:
+        """Folder and summary, for ``--json``."""
+        return {"folder": str(self.folder), "summary": list(self.summary)}
+
+
+def evaluate(config: EvaluateConfig | None = None, **fields: Any) -> Evaluation:
+    """Measure a model on a prepared store.
+
+    Parameters
+    ----------
+    config : EvaluateConfig, optional
+        Or its fields as keywords: ``evaluate(model="tiny", data="store", prompts=["box"], out="run")``.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    DataError
+        If the split is empty.
+    PromptError
+        If prompts given for reuse belong to another store.
+    CheckpointError
+        If prompt-free segmentation is asked of a model without a semantic head.
+    """
+    config = config or EvaluateConfig(**fields)
+    store = Store.open(config.data)
+    cases = _cases(store, config)
+    plain = config.model_dump(mode="json", exclude={"out", "resume", "batch_size", "device"})
+    manifest = open_run(config.out, "evaluate", plain, resume=config.resume)
+    write_text(config.out / "config.yaml", dump(config))
+    began = time.perf_counter()
+    model = _load(config)
+    prompt_sets = _prompt_sets(store, cases, config)
+    rows = list(_measure(model, store, cases, prompt_sets, config))
+    summary = summarise(rows, config.seed)
+    write_text(config.out / "rows.csv", to_csv(rows))
+    write_json(config.out / "summary.json", summary)
+    keep_best_median_worst(config.out, rows, config.prompts[0])
+    facts = _facts(model, store, cases, prompt_sets, config) | _cost(rows, store, cases, time.perf_counter() - began)
+    close_run(config.out, manifest, facts=facts)
+    (config.out / JOURNAL).unlink(missing_ok=True)
+    return Evaluation(config.out, tuple(rows), tuple(summary))
+
+
+def _cases(store: Store, config: EvaluateConfig) -> list[int]:
+    cases = store.split(config.split)[: config.max_cases]
+    if not cases:
+        raise DataError(
+            f"the split {config.split!r} holds no case", where=config.data, remedy="Choose another --split."
+        )
+    return cases
+
+
+def _load(config: EvaluateConfig) -> SamPromptable:
+    from samadapt.adapt.load import load_model
+    from samadapt.infer.semantic import require_head
+    from samadapt.models.device import choose_device
+
+    model = load_model(config.model, config.image_size, config.adapter).to(choose_device(config.device)).eval()
+    if "none" in config.prompts:
+        require_head(model)
+    if model.head is not None and set(config.prompts) != {"none"}:
+        raise PromptError(
+            "this model is prompt-free: its mask tokens are classes, not answers to prompts",
+            where=config.model,
+            remedy="Measure it with --prompts none.",
+        )
+    return model
+
+
+def _prompt_sets(store: Store, cases: list[int], config: EvaluateConfig) -> dict[str, PromptSet]:
+    folder = config.out / "prompts"
+    policies = [policy for policy in config.prompts if policy != "none"]
+    return {p: load_or_draw(store, cases, p, config.seed, folder, config.prompt_folder) for p in policies}
+
+
+def _measure(
+    model: SamPromptable, store: Store, cases: list[int], prompt_sets: dict[str, PromptSet], config: EvaluateConfig
+) -> Iterator[Row]:
+    journal = config.out / JOURNAL
+    finished = _read_journal(journal)
+    with Progress("measure", len(cases)) as progress, open(journal, "a", encoding="utf-8") as file:
+        for case in cases:
+            name = store.cases[case].name
+            if name not in finished:
+                finished[name] = list(_measure_case(model, store, case, prompt_sets, config))
+                file.write(json.dumps({"case": name, "rows": [asdict(row) for row in finished[name]]}) + "\n")
+                file.flush()
+            yield from finished[name]
+            progress.step(name)
+
+
+def _read_journal(path: Path) -> dict[str, list[Row]]:
+    finished: dict[str, list[Row]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            entry = json.loads(line)
+        except ValueError:  # the last line of an interrupted run
+            break
+        finished[entry["case"]] = [Row(**row) for row in entry["rows"]]
+    return finished
+
+
+def _measure_case(
+    model: SamPromptable, store: Store, case: int, prompt_sets: dict[str, PromptSet], config: EvaluateConfig
+) -> Iterator[Row]:
+    record = store.cases[case]
+    if "none" in config.prompts:
+        yield from _measure_semantic(model, store, case, config)
+    if prompt_sets:
+        instances = bool(_is_instances(store, case))
+        found = predict_case(model, store, case, prompt_sets, instances=instances, batch_size=config.batch_size)
+        save_overlay(config.out, store, case, found.crops[(next(iter(prompt_sets)), "model", "predicted")])
+        yield from score_prompted(store, case, found, config.convention)
+    if not prompt_sets and "none" not in config.prompts:
+        raise DataError("no prompts to measure with", where=record.name)
+
+
+def _is_instances(store: Store, case: int) -> bool:
+    rows = store.objects[store.objects["case"] == case]
+    return not store.cases[case].is_volume and bool((rows["object"] > 0).any())
+
+
+def _measure_semantic(model: SamPromptable, store: Store, case: int, config: EvaluateConfig) -> Iterator[Row]:
+    from samadapt.infer.semantic import segment
+
+    record, truth = store.cases[case], store.label_map(case)
+    image = store.volume(case) if record.is_volume else store.image(case, 0)
+    began = time.perf_counter()
+    predicted = segment(model, image, batch_size=config.batch_size)
+    seconds = time.perf_counter() - began
+    if config.save_predictions:
+        _save_prediction(predicted, config.out / "predictions" / record.name)
+    save_overlay(config.out, store, case, predicted)
+    yield from score_semantic(record, truth, predicted, store.label_set.names, config.convention, seconds)
+
+
+def _save_prediction(predicted: LabelMap, stem: Path) -> None:
+    from samadapt.io import save_label
+
+    suffix = ".nii.gz" if predicted.values.ndim == 3 else ".png"
+    save_label(predicted, stem.with_name(stem.name + suffix))
+
+
+def _facts(
+    model: SamPromptable, store: Store, cases: list[int], prompt_sets: dict[str, PromptSet], config: EvaluateConfig
+) -> dict[str, Any]:
+    from samadapt.study.facts import model_facts
+
+    spacings = sorted({tuple(round(s, 3) for s in store.label_map(c).grid.spacing_mm) for c in cases[:20]})
+    return model_facts(model) | {
+        "store": str(config.data),
+        "store_fingerprint": store.fingerprint,
+        "datasets": [str(getattr(d, "name", d)) for d in store.datasets],
+        "label_set": store.label_set.names,
+        "split": config.split,
+        "cases": len(cases),
+        "prompts": [
+            {"policy": p, "origin": s.origin, "seed": s.seed, "hash": s.fingerprint, "n": len(s)}
+            for p, s in prompt_sets.items()
+        ],
+        "convention": config.convention,
+        "spacing_mm": [list(s) for s in spacings],
+        "seed": config.seed,
+    }
+
+
+def _cost(rows: list[Row], store: Store, cases: list[int], seconds: float) -> dict[str, Any]:
+    from samadapt.study.facts import peak_memory_mb
+
+    model_seconds = sum({row.case: row.seconds for row in rows}.values())
+    slices = sum(store.cases[case].shape[0] for case in cases)
+    return {
+        "seconds_total": round(seconds, 2),
+        "seconds_per_slice": round(model_seconds / max(slices, 1), 5),
+        "peak_memory_mb": peak_memory_mb(),
+    }

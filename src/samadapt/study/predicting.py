@@ -1,0 +1,162 @@
+"""Predictions of one case under every prompt policy, kept as small crops."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from samadapt import prompts as prompting
+from samadapt.core.prompts import Prompt, PromptSet
+from samadapt.infer.upscale import to_original
+from samadapt.study.prompting import box_of_row, key_of
+
+if TYPE_CHECKING:
+    from samadapt.core.frames import Frame
+    from samadapt.data.store import Store
+    from samadapt.models.promptable import SamPromptable
+
+Condition = tuple[str, str, str]
+"""(prompts, method, choice)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """The set pixels of one predicted mask: slice, top left corner, and the mask inside its own box."""
+
+    z: int
+    y: int
+    x: int
+    mask: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, mask: NDArray[np.bool_], z: int) -> Crop:
+        """Crop a (H, W) mask to its box; an empty mask keeps one false pixel."""
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        if not len(rows):
+            return cls(z, 0, 0, np.zeros((1, 1), dtype=bool))
+        y, x = int(rows[0]), int(columns[0])
+        return cls(z, y, x, mask[y : rows[-1] + 1, x : columns[-1] + 1].copy())
+
+    def paint(self, canvas: NDArray[np.bool_]) -> None:
+        """Set its pixels in a (Z, H, W) canvas."""
+        height, width = self.mask.shape
+        canvas[self.z, self.y : self.y + height, self.x : self.x + width] |= self.mask
+
+
+@dataclass
+class CasePredictions:
+    """All crops of a case: condition -> (label, object) -> crops; and the model seconds spent."""
+
+    crops: dict[Condition, dict[tuple[int, int], list[Crop]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(list))
+    )
+    seconds: float = 0.0
+
+    def add(self, condition: Condition, row: Any, mask: NDArray[np.bool_], instances: bool) -> None:
+        """Keep one mask under its label, and its object number where objects are scored apart."""
+        key = (int(row["label"]), int(row["object"]) if instances else 0)
+        self.crops[condition][key].append(Crop.of(mask, int(row["z"])))
+
+
+def predict_case(
+    model: SamPromptable,
+    store: Store,
+    case: int,
+    prompt_sets: Mapping[str, PromptSet],
+    *,
+    instances: bool,
+    batch_size: int,
+) -> CasePredictions:
+    """Masks of every object of a case for every prompt set, with both mask choices, and the ellipse baseline.
+
+    Parameters
+    ----------
+    prompt_sets : mapping of policy to PromptSet
+    instances : bool
+        Score each object by itself; otherwise objects of one label are united over the whole case.
+    batch_size : int
+        Slices encoded at once.
+    """
+    found = CasePredictions()
+    rows = store.objects[store.objects["case"] == case]
+    slices = [int(z) for z in np.unique(rows["z"])]
+    for start in range(0, len(slices), batch_size):
+        batch = slices[start : start + batch_size]
+        images = [store.image(case, z) for z in batch]
+        began = time.perf_counter()
+        with torch.inference_mode():
+            embeddings = model.encode(model.preprocess(images))
+        found.seconds += time.perf_counter() - began
+        for position, z in enumerate(batch):
+            of_slice = rows[rows["z"] == z]
+            hw = images[position].shape
+            _add_baseline(found, prompt_sets, of_slice, hw, instances)
+            for policy, prompt_set in prompt_sets.items():
+                prompts = [prompt_set.items[key_of(store, row)] for row in of_slice]
+                truths = [store.mask(row) for row in of_slice]
+                began = time.perf_counter()
+                masks, scores = decode_prompts(model, embeddings[position : position + 1], prompts, hw)
+                found.seconds += time.perf_counter() - began
+                for row, truth, candidates, score in zip(of_slice, truths, masks, scores):
+                    found.add((policy, "model", "predicted"), row, candidates[score.argmax()], instances)
+                    found.add((policy, "model", "oracle"), row, best_by_truth(candidates, truth), instances)
+    return found
+
+
+def _add_baseline(
+    found: CasePredictions, policies: Mapping[str, PromptSet], rows: Any, hw: tuple[int, int], instances: bool
+) -> None:
+    if not policies:
+        return
+    for row in rows:
+        found.add(("box", "ellipse", "baseline"), row, prompting.ellipse_in(box_of_row(row), hw), instances)
+
+
+@torch.inference_mode()
+def decode_prompts(
+    model: SamPromptable, embedding: torch.Tensor, prompts: list[Prompt], hw: tuple[int, int], chunk: int = 32
+) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+    """Masks (P, M, H, W) and predicted IoU (P, M) of many prompts on one image.
+
+    Parameters
+    ----------
+    embedding : Tensor of shape (1, C, h, w)
+    prompts : list of Prompt
+        All of one kind: boxes, or the same number of points.
+    """
+    frame = model.frame(hw)
+    masks, scores = [], []
+    for start in range(0, len(prompts), chunk):
+        output = model.decode(embedding, **to_tensors(prompts[start : start + chunk], frame, embedding.device))
+        masks.append((to_original(output.low_res_logits[0].float(), frame) > 0).cpu().numpy())
+        scores.append(output.iou[0].float().cpu().numpy())
+    return np.concatenate(masks), np.concatenate(scores)
+
+
+def to_tensors(prompts: list[Prompt], frame: Frame, device: torch.device) -> dict[str, torch.Tensor]:
+    """Keyword arguments of `decode` for prompts of one kind, in model pixels, with a batch axis of 1."""
+    arguments: dict[str, torch.Tensor] = {}
+    boxes = [p.box.xyxy for p in prompts if p.box is not None]
+    points = [p.points for p in prompts if p.points is not None]
+    if boxes:
+        arguments["boxes"] = torch.from_numpy(frame.box_to_model(np.stack(boxes)))[None].to(device)
+    if points:
+        xy = frame.to_model(np.stack([p.xy for p in points]))
+        arguments["points"] = torch.from_numpy(xy)[None].to(device)
+        arguments["point_labels"] = torch.from_numpy(np.stack([p.labels for p in points]))[None].to(device)
+    return arguments
+
+
+def best_by_truth(candidates: NDArray[np.bool_], truth: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The candidate (M, H, W) with the highest Dice against the truth: the oracle."""
+    overlap = (candidates & truth).sum(axis=(1, 2))
+    dice = 2 * overlap / np.maximum(candidates.sum(axis=(1, 2)) + truth.sum(), 1)
+    best: NDArray[np.bool_] = candidates[int(dice.argmax())]
+    return best
