@@ -24,7 +24,7 @@ class EvaluateConfig(Config):
     split: str = Field("test", description="Split to measure: train, val, test or all.")
     prompts: tuple[str, ...] = Field(
         ("box",),
-        description="How each object is named to the model: box (tight), point:N (random inside), centre, none (prompt-free).",
+        description="What the model is told: box (tight), point:N (random, inside), centre, or none (prompt-free).",
     )
     prompt_folder: Path | None = Field(
         None, description="Reuse the prompts that another run drew (its prompts/ folder)."
