@@ -1,0 +1,207 @@
+"""What a training run is made of. Plain values only: no torch here, so that help texts are instant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from samadapt.adapt.config import LoraConfig, MethodConfig
+from samadapt.config.base import Config
+
+SYNTHETIC = "synthetic"
+NEW = "new"
+
+
+class SemanticTask(Config):
+    """One class for every pixel, without prompts (SAMed)."""
+
+    task: Literal["semantic"] = Field("semantic", description="Semantic segmentation of the store's labels")
+    ce_weight: float = Field(0.2, ge=0, description="Weight of the cross-entropy")
+    dice_weight: float = Field(0.8, ge=0, description="Weight of the Dice loss")
+    per_sample: bool = Field(
+        False,
+        description="Dice of every image on its own instead of one Dice over the batch; needed for equal results on "
+        "any number of processes",
+    )
+
+
+class BoxTask(Config):
+    """One object from one box that is larger than the object (MedSAM)."""
+
+    task: Literal["box"] = Field("box", description="Segment one object from a loose box")
+    jitter_px: float = Field(
+        20, ge=0, description="Largest outward shift of each side of the box, in pixels of a 1024 pixel image"
+    )
+    loss_size: Literal["image", "mask"] = Field(
+        "image", description="Where the loss is taken: at the image size, or at the decoder's own mask size (faster)"
+    )
+
+
+class PromptTask(Config):
+    """A box or a click, then correction clicks, as a person works (SAM, SAM-Med2D)."""
+
+    task: Literal["prompt"] = Field("prompt", description="Segment objects from boxes and clicks, with corrections")
+    objects: int = Field(4, ge=1, description="Objects per image, drawn with replacement")
+    rounds: int = Field(2, ge=0, description="Correction clicks after the first prompt")
+    box_share: float = Field(0.5, ge=0, le=1, description="Share of batches that begin with a box instead of a click")
+    jitter_px: float = Field(
+        20, ge=0, description="Largest shift of each side of a first box, in pixels of a 1024 pixel image"
+    )
+    focal_weight: float = Field(20.0, ge=0, description="Weight of the focal loss")
+    dice_weight: float = Field(1.0, ge=0, description="Weight of the Dice loss")
+    iou_weight: float = Field(1.0, ge=0, description="Weight of the squared error of the predicted IoU")
+    single_mask: bool = Field(
+        True, description="Also train the decoder's single-mask token, wherever the prompt is not one lone click"
+    )
+    loss_size: Literal["image", "mask"] = Field(
+        "image", description="Where the loss is taken: at the image size, or at the decoder's own mask size (faster)"
+    )
+
+
+TaskConfig = Annotated[SemanticTask | BoxTask | PromptTask, Field(discriminator="task")]
+
+
+class OptimizerConfig(Config):
+    """AdamW."""
+
+    lr: float = Field(5e-3, gt=0, description="Base learning rate")
+    weight_decay: float = Field(0.1, ge=0, description="Decoupled weight decay")
+    beta1: float = Field(0.9, ge=0, lt=1, description="Decay of the mean of gradients")
+    beta2: float = Field(0.999, ge=0, lt=1, description="Decay of the mean of squared gradients")
+    clip_norm: float | None = Field(None, gt=0, description="Largest norm of the gradient; none: not clipped")
+
+
+class ScheduleConfig(Config):
+    """Learning rate over the run."""
+
+    shape: Literal["poly", "cosine", "constant"] = Field("poly", description="How the rate falls after the warm-up")
+    warmup: int = Field(250, ge=0, description="Steps over which the rate rises linearly from 0")
+    exponent: float = Field(0.9, gt=0, description="Exponent of the poly shape")
+    horizon: float = Field(
+        1.0, ge=1, description="Length the shape is laid out for, as a multiple of the run (SAMed stops early: 1.25)"
+    )
+
+
+class AugmentConfig(Config):
+    """Random changes of image and label together."""
+
+    policy: Literal["none", "safe", "samed"] = Field(
+        "safe",
+        description="none; safe: rotation, scale, shift and intensity; samed: quarter turns and flips, or rotation",
+    )
+    allow_mirror: bool = Field(
+        False, description="Allow flips and quarter turns although the labels tell left from right"
+    )
+    rotate_deg: float = Field(20, ge=0, le=180, description="Largest rotation to either side, in degrees")
+    scale: float = Field(0.15, ge=0, lt=1, description="Largest relative change of size")
+    shift: float = Field(0.05, ge=0, lt=1, description="Largest shift, as a share of the image side")
+    gamma: float = Field(0.25, ge=0, lt=1, description="Largest change of the gamma exponent")
+    contrast: float = Field(0.15, ge=0, lt=1, description="Largest relative change of contrast and of brightness")
+    noise: float = Field(6.0, ge=0, description="Largest standard deviation of added noise, on the scale 0 to 255")
+    blur: float = Field(
+        0.7, ge=0, description="Largest standard deviation of the blur, in pixels of the original image"
+    )
+    elastic: float = Field(0.0, ge=0, description="Largest elastic displacement, as a share of the image side; 0: none")
+
+
+class BalanceConfig(Config):
+    """Which slices are drawn."""
+
+    foreground_share: float | None = Field(
+        None, ge=0, le=1, description="Share of drawn slices that hold any label; none: every slice once an epoch"
+    )
+    rare: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="0: slices are equal; 1: every class is equally often the reason for drawing a slice",
+    )
+
+
+class ValidationConfig(Config):
+    """How progress is measured."""
+
+    every: int = Field(200, ge=1, description="Steps between validations; the last step always validates")
+    max_cases: int | None = Field(4, ge=1, description="Cases of the validation split that are used; none: all")
+    max_slices: int | None = Field(64, ge=1, description="Slices in all, evenly spaced in each case; none: all")
+    metric: Literal["dice"] = Field("dice", description="What decides the best checkpoint")
+    patience: int | None = Field(None, ge=1, description="Stop after so many validations without a better value")
+
+
+class NewModel(Config):
+    """A SAM of any size, to train from nothing."""
+
+    name: str = Field("sam-new", description="Name the trained model gets")
+    image_size: int = Field(256, ge=32, description="Side of the square input, in pixels")
+    patch_size: int = Field(16, ge=4, description="Side of a patch, in pixels")
+    hidden_size: int = Field(192, ge=8, description="Width of the image encoder")
+    layers: int = Field(8, ge=1, description="Blocks of the image encoder")
+    heads: int = Field(6, ge=1, description="Attention heads of the image encoder")
+    global_blocks: tuple[int, ...] = Field((1, 3, 5, 7), description="Blocks with attention over the whole image")
+    window: int = Field(8, ge=1, description="Window of the other blocks, in patches")
+    decoder_size: int = Field(128, ge=32, description="Width of the embedding, prompts and decoder; a multiple of 32")
+    decoder_mlp: int = Field(512, ge=8, description="Width of the decoder's perceptrons")
+    mean: tuple[float, float, float] = Field((123.675, 116.28, 103.53), description="Mean of the display values")
+    std: tuple[float, float, float] = Field((58.395, 57.12, 57.375), description="Deviation of the display values")
+
+
+class SyntheticConfig(Config):
+    """Generated scenes, drawn on the fly."""
+
+    size: int = Field(256, ge=32, description="Side of a scene, in pixels")
+    validation_scenes: int = Field(48, ge=1, description="Scenes that are kept for validation")
+    epoch_scenes: int = Field(10000, ge=1, description="Scenes that count as one epoch")
+
+
+class TrainConfig(Config):
+    """A training run."""
+
+    model: str = Field(NEW, description="Catalog name, checkpoint, or JSON file of a new model's fields; new: see new")
+    new: NewModel = Field(NewModel(), description="Architecture when model is new")
+    image_size: int | None = Field(
+        None, ge=32, description="Side of the model's input in pixels; none: the model's own"
+    )
+    data: str = Field(description="Prepared store, or synthetic for generated scenes")
+    synthetic: SyntheticConfig = Field(SyntheticConfig(), description="Scenes when data is synthetic")
+    out: Path = Field(description="Run folder")
+    task: TaskConfig = Field(SemanticTask(), description="What the model learns to do")
+    method: MethodConfig = Field(LoraConfig(), description="Which weights learn")
+    optimizer: OptimizerConfig = Field(OptimizerConfig(), description="Optimiser")
+    schedule: ScheduleConfig = Field(ScheduleConfig(), description="Learning rate over the run")
+    augment: AugmentConfig = Field(AugmentConfig(), description="Augmentation")
+    balance: BalanceConfig = Field(BalanceConfig(), description="Choice of slices")
+    validation: ValidationConfig = Field(ValidationConfig(), description="Validation")
+    batch_size: int = Field(12, ge=1, description="Images of one forward pass, over all processes together")
+    accumulate: int = Field(1, ge=1, description="Forward passes for one step of the optimiser")
+    epochs: float | None = Field(None, gt=0, description="Length of the run in passes over the data")
+    steps: int | None = Field(None, ge=1, description="Length of the run in steps of the optimiser")
+    max_minutes: float | None = Field(
+        None, gt=0, description="Length of the run in minutes of training, resumed runs included; the rate follows it"
+    )
+    context: Literal[1, 3] = Field(1, description="1: the slice three times; 3: the slice between its neighbours")
+    train_split: str = Field("train", description="Split to learn from")
+    validation_split: str = Field("val", description="Split to validate on")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="Arithmetic of the image encoder; auto: bf16 where the processor has it"
+    )
+    gradient_checkpointing: bool = Field(False, description="Compute encoder activations twice to save memory")
+    num_workers: int = Field(1, ge=0, description="Processes that read and augment; 0: the training process itself")
+    accelerator: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to train")
+    devices: int = Field(1, ge=1, description="Processes on this machine")
+    strategy: str = Field("auto", description="How several processes work together, as Lightning Fabric names it")
+    seed: int = Field(0, ge=0, description="Seed of everything random")
+    log_every: int = Field(10, ge=1, description="Steps between lines of log.jsonl")
+    save_every: int = Field(500, ge=1, description="Steps between savings of the state; see also save_seconds")
+    save_seconds: float = Field(300, gt=0, description="Seconds between savings of the state")
+    tensorboard: bool = Field(False, description="Also write TensorBoard events, if tensorboard is installed")
+    resume: bool = Field(False, description="Go on with the run in the folder; bit for bit on the CPU")
+
+    @model_validator(mode="after")
+    def _has_length(self) -> TrainConfig:
+        if self.epochs is None and self.steps is None and self.max_minutes is None:
+            raise ValueError("give the length of the run: epochs, steps or max_minutes")
+        if self.data == SYNTHETIC and self.task.task == "semantic":
+            raise ValueError("synthetic scenes have objects but no classes: use the task prompt or box")
+        return self
