@@ -10,6 +10,11 @@ from typing import Any
 PLAIN_EVERY_S = 10.0
 
 
+def say(text: str) -> None:
+    """One line to standard error, so that standard output stays for results."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+
 class Progress:
     """Context manager that counts steps.
 
@@ -49,7 +54,7 @@ class Progress:
             self._bar.update(self._task, advance=steps, note=note)
         elif time.monotonic() - self._printed > PLAIN_EVERY_S:
             self._printed = time.monotonic()
-            print(self._line(note), file=sys.stderr, flush=True)  # noqa: T201
+            say(self._line(note))
 
     def _line(self, note: str) -> str:
         elapsed = time.monotonic() - self._began

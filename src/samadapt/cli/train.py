@@ -1,0 +1,28 @@
+"""``samadapt train``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from samadapt.cli.generate import make_command
+from samadapt.train.config import TrainConfig
+
+if TYPE_CHECKING:
+    from samadapt.train import TrainResult
+
+
+def _run(config: TrainConfig) -> TrainResult:
+    from samadapt.train import train
+
+    return train(config)
+
+
+def _show(result: TrainResult) -> None:
+    best = "not validated" if result.best_metric is None else f"best validation Dice {result.best_metric:.3f}"
+    typer.echo(f"{best}, {result.seconds:.0f} s. The adapter: {result.adapter_folder}")
+    typer.echo(f"Measure it: samadapt evaluate --model {result.folder} --data STORE --prompts none --out RUN")
+
+
+command = make_command(TrainConfig, _run, show=_show)
