@@ -1,0 +1,15 @@
+"""Images and label maps from files, and back, with their geometry.
+
+`open` and `open_label` look at the content of a file, never at its name, and always give the canonical
+orientation of `samadapt.core.image.Volume`; `save_label` and `save_image` give the file its own orientation back.
+"""
+
+from __future__ import annotations
+
+from samadapt.io.find import find_images
+from samadapt.io.labels import open_label
+from samadapt.io.reading import open, open_pair
+from samadapt.io.sniff import sniff
+from samadapt.io.write import save_image, save_label, save_mask
+
+__all__ = ["find_images", "open", "open_label", "open_pair", "save_image", "save_label", "save_mask", "sniff"]

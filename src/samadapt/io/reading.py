@@ -1,0 +1,104 @@
+"""Open an image, or an image with its label, whatever format it is in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from samadapt.core.errors import FileFormatError
+from samadapt.core.image import Image, LabelMap, Volume
+from samadapt.io import readers
+from samadapt.io.decoding import require_finite
+from samadapt.io.readers import ReadOptions
+from samadapt.io.sniff import sniff
+
+NonFinite = Literal["refuse", "keep", "zero"]
+
+
+def open(
+    path: str | Path, *, modality: str = "", channels: bool = False, nonfinite: NonFinite = "refuse"
+) -> Image | Volume:
+    """Open an image; the content decides the format, the name never does.
+
+    NIfTI, NRRD, MetaImage and multi-page TIFF give a `Volume` in canonical LPS order, PNG, JPEG and one-page TIFF an
+    `Image`, arrays (.npy, .npz, .h5) either. Intensities are as stored, after the file's own slope and intercept.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file; a folder where it holds a DICOM series and a DICOM reader is installed.
+    modality : str
+        "CT", "MR", "infrared", ...; "" leaves it unknown, except that colour and grey pictures say so.
+    channels : bool
+        A fourth axis of a volume holds channels: voxels are (Z, Y, X, C). Otherwise a fourth axis is refused.
+    nonfinite : {"refuse", "keep", "zero"}
+        What to do with NaN and infinite values.
+
+    Returns
+    -------
+    Image or Volume
+        Pixels (H, W) or (H, W, C), voxels (Z, Y, X) or (Z, Y, X, C).
+
+    Raises
+    ------
+    FileFormatError
+        If the file is missing, empty, truncated, or of a format that nothing reads.
+    InvalidGeometry
+        If the spacing is not positive, the axes coincide, or there is a fourth axis.
+    NonFiniteValues
+        If there are NaN or infinite values and `nonfinite` is "refuse".
+    """
+    path = Path(path)
+    image = readers.get(sniff(path), path)(path, ReadOptions(modality=modality, channels=channels))
+    return _checked(image, path, nonfinite)
+
+
+def open_pair(
+    path: str | Path, *, modality: str = "", nonfinite: NonFinite = "refuse"
+) -> tuple[Image | Volume, LabelMap]:
+    """Open a file that holds an image and its label: MedSAM's .npz, TransUNet's and SAMed's .npz and .npy.h5.
+
+    Parameters
+    ----------
+    path : str or Path
+    modality, nonfinite : see `open`
+
+    Returns
+    -------
+    image : Image or Volume
+    label : LabelMap
+        On the same grid. The spacing of MedSAM's files is read in their order x, y, z; files without one get 1 mm.
+
+    Raises
+    ------
+    FileFormatError
+        As `open`; also if the format cannot hold both or one is missing.
+    ShapeMismatch
+        If image and label differ in shape.
+    """
+    from samadapt.io.arrays import read_pair
+
+    path = Path(path)
+    name = sniff(path)
+    if name not in ("npz", "hdf5"):
+        raise FileFormatError(
+            f"a {name.upper()} file holds an image or a label, not both",
+            where=path,
+            remedy="Open the two files with samadapt.io.open and samadapt.io.open_label.",
+        )
+    image, label = read_pair(path, name, ReadOptions(modality=modality))
+    return _checked(image, path, nonfinite), label
+
+
+def _checked(image: Image | Volume, path: Path, nonfinite: NonFinite) -> Image | Volume:
+    values = image.pixels if isinstance(image, Image) else image.voxels
+    if values.dtype.kind != "f" or nonfinite == "keep":
+        return image
+    if nonfinite == "refuse":
+        require_finite(values, path)
+        return image
+    zeroed = np.where(np.isfinite(values), values, values.dtype.type(0))
+    return replace(image, pixels=zeroed) if isinstance(image, Image) else replace(image, voxels=zeroed)
