@@ -1,0 +1,251 @@
+"""Published models by name: where they are, under which licence, what they expect. Does not import torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from samadapt.core.errors import CheckpointError
+
+Status = Literal["packaged", "hub", "file", "listed"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One published model.
+
+    Attributes
+    ----------
+    name : str
+        What `samadapt.models.load` takes.
+    title : str
+    family : str
+        "sam", "medsam", ...
+    status : {"packaged", "hub", "file", "listed"}
+        Inside this package; downloaded from the Hugging Face hub; a file to be downloaded by hand; or known, but not
+        loadable yet.
+    hub_id : str
+        Repository on the Hugging Face hub, or "".
+    url : str
+        Where it is described or downloaded.
+    licence : str
+        SPDX identifier of the weights' licence, or what is known of it.
+    citation : str
+    image_size : int
+    architecture : str
+        Key of `samadapt.models.architecture.KNOWN`, or "" for other networks.
+    parameters, encoder_parameters, decoder_parameters : int
+        Whole model, image encoder and mask decoder; 0 where not counted.
+    preprocessing : str
+        See `samadapt.models.preprocess.get`; "" for models that cannot be loaded.
+    multimask : bool
+        False where the candidate masks were never trained.
+    note : str
+    """
+
+    name: str
+    title: str
+    family: str
+    status: Status
+    hub_id: str
+    url: str
+    licence: str
+    citation: str
+    image_size: int
+    architecture: str = ""
+    parameters: int = 0
+    encoder_parameters: int = 0
+    decoder_parameters: int = 0
+    preprocessing: str = ""
+    multimask: bool = True
+    note: str = ""
+
+
+_SAM = "Kirillov et al. 2023, Segment Anything, ICCV"
+_SAM_URL = "https://github.com/facebookresearch/segment-anything"
+_SAM2 = "Ravi et al. 2024, SAM 2: Segment Anything in Images and Videos, arXiv 2408.00714"
+
+_ENTRIES = (
+    Entry(
+        "tiny",
+        "Small SAM trained on synthetic scenes",
+        "sam",
+        "packaged",
+        "",
+        "",
+        "Apache-2.0",
+        "samadapt",
+        256,
+        "tiny",
+        2_824_096,
+        2_163_424,
+        659_428,
+        "tiny",
+        note="Inside this package; runs anywhere in milliseconds. For trying things out, not for results.",
+    ),
+    Entry(
+        "sam-vit-b",
+        "Segment Anything, ViT-B",
+        "sam",
+        "hub",
+        "facebook/sam-vit-base",
+        _SAM_URL,
+        "Apache-2.0",
+        _SAM,
+        1024,
+        "vit-b",
+        93_735_472,
+        89_670_912,
+        4_058_340,
+        "sam",
+    ),
+    Entry(
+        "sam-vit-l",
+        "Segment Anything, ViT-L",
+        "sam",
+        "hub",
+        "facebook/sam-vit-large",
+        _SAM_URL,
+        "Apache-2.0",
+        _SAM,
+        1024,
+        "vit-l",
+        312_342_832,
+        308_278_272,
+        4_058_340,
+        "sam",
+    ),
+    Entry(
+        "sam-vit-h",
+        "Segment Anything, ViT-H",
+        "sam",
+        "hub",
+        "facebook/sam-vit-huge",
+        _SAM_URL,
+        "Apache-2.0",
+        _SAM,
+        1024,
+        "vit-h",
+        641_090_608,
+        637_026_048,
+        4_058_340,
+        "sam",
+    ),
+    Entry(
+        "medsam",
+        "MedSAM, ViT-B",
+        "medsam",
+        "hub",
+        "wanglab/medsam-vit-base",
+        "https://github.com/bowang-lab/MedSAM",
+        "Apache-2.0",
+        "Ma et al. 2024, Segment anything in medical images, Nature Communications 15:654",
+        1024,
+        "vit-b",
+        93_735_472,
+        89_670_912,
+        4_058_340,
+        "medsam",
+        multimask=False,
+        note="Trained with boxes and a single mask; points are untrained.",
+    ),
+    Entry(
+        "sam-med2d",
+        "SAM-Med2D, ViT-B at 256 pixels with adapters",
+        "sam-med2d",
+        "file",
+        "",
+        "https://github.com/OpenGVLab/SAM-Med2D",
+        "Apache-2.0",
+        "Cheng et al. 2023, SAM-Med2D, arXiv 2308.16184",
+        256,
+        "vit-b",
+        preprocessing="sammed2d",
+        note="Download sam-med2d_b.pth and import it as an adapter.",
+    ),
+    Entry(
+        "samed",
+        "SAMed, LoRA on ViT-B at 512 pixels",
+        "samed",
+        "file",
+        "",
+        "https://github.com/hitachinsk/SAMed",
+        "Apache-2.0 (code; the weights carry no statement of their own)",
+        "Zhang and Liu 2023, Customized Segment Anything Model for Medical Image Segmentation, arXiv 2304.13785",
+        512,
+        "vit-b",
+        preprocessing="samed",
+        note="Download epoch_159.pth and import it as an adapter of sam-vit-b.",
+    ),
+    Entry(
+        "sam-hq-vit-b",
+        "SAM-HQ, ViT-B",
+        "sam-hq",
+        "listed",
+        "syscv-community/sam-hq-vit-base",
+        "https://github.com/SysCV/sam-hq",
+        "Apache-2.0",
+        "Ke et al. 2023, Segment Anything in High Quality, NeurIPS",
+        1024,
+    ),
+    Entry(
+        "sam2.1-hiera-tiny",
+        "SAM 2.1, Hiera-T",
+        "sam2",
+        "listed",
+        "facebook/sam2.1-hiera-tiny",
+        "https://github.com/facebookresearch/sam2",
+        "Apache-2.0",
+        _SAM2,
+        1024,
+    ),
+    Entry(
+        "sam2.1-hiera-base-plus",
+        "SAM 2.1, Hiera-B+",
+        "sam2",
+        "listed",
+        "facebook/sam2.1-hiera-base-plus",
+        "https://github.com/facebookresearch/sam2",
+        "Apache-2.0",
+        _SAM2,
+        1024,
+    ),
+)
+
+_BY_NAME = {entry.name: entry for entry in _ENTRIES}
+
+
+def entries() -> tuple[Entry, ...]:
+    """All published models, in order of size within a family."""
+    return _ENTRIES
+
+
+def names() -> tuple[str, ...]:
+    """Names of all entries."""
+    return tuple(_BY_NAME)
+
+
+def find(name: str) -> Entry | None:
+    """Entry by name or by its hub repository; None where there is none."""
+    return _BY_NAME.get(name) or next((entry for entry in _ENTRIES if entry.hub_id and entry.hub_id == name), None)
+
+
+def get(name: str) -> Entry:
+    """Entry by name or by its hub repository.
+
+    Raises
+    ------
+    CheckpointError
+        If the catalog has no such entry; names the nearest.
+    """
+    entry = find(name)
+    if entry is None:
+        raise CheckpointError(f"no model is called {name!r}{_nearest(name)}", remedy=f"Known: {', '.join(_BY_NAME)}.")
+    return entry
+
+
+def _nearest(name: str) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, _BY_NAME, 1)
+    return f"; did you mean {close[0]!r}?" if close else ""

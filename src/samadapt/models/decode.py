@@ -1,0 +1,197 @@
+"""SAM's prompt encoder and mask decoder as one differentiable function over many images and prompts.
+
+The arithmetic is that of facebookresearch/segment-anything (dca509f), prompt_encoder.py and mask_decoder.py, over
+the submodules of transformers' SamModel. Two things differ on purpose: every image has its own prompts (the original
+repeats one image), and every prompt has its own mask (transformers takes one mask for an image).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from samadapt.core.errors import PromptError
+
+
+class DecoderOutput(NamedTuple):
+    """What the mask decoder answers.
+
+    Attributes
+    ----------
+    low_res_logits : Tensor of shape (B, P, M, h, w), float32
+        Four pixels for each token of the embedding.
+    iou : Tensor of shape (B, P, M), float32
+        Predicted IoU of every mask.
+    """
+
+    low_res_logits: Tensor
+    iou: Tensor
+
+
+def decode_tokens(
+    sam: Any,
+    embedding: Tensor,
+    points: Tensor | None = None,
+    point_labels: Tensor | None = None,
+    boxes: Tensor | None = None,
+    masks: Tensor | None = None,
+) -> DecoderOutput:
+    """Masks of all mask tokens for B images with P prompts each.
+
+    Parameters
+    ----------
+    sam : transformers.SamModel
+    embedding : Tensor of shape (B, C, h, w)
+        Output of the image encoder.
+    points : Tensor of shape (B, P, N, 2), optional
+        XY in model pixels; an integer is a pixel centre.
+    point_labels : Tensor of shape (B, P, N), optional
+        1 object, 0 background, -1 no point.
+    boxes : Tensor of shape (B, P, 4), optional
+        XYXY in model pixels.
+    masks : Tensor of shape (B, P, 4h, 4w), optional
+        Logits in the mask frame.
+
+    Returns
+    -------
+    DecoderOutput
+        M is the number of mask tokens. Without any prompt P is 1.
+
+    Raises
+    ------
+    PromptError
+        If shapes do not agree, or points come without labels.
+    """
+    batch, prompts = _check(embedding, points, point_labels, boxes, masks)
+    sparse = _sparse(sam, points, point_labels, boxes)
+    dense = _dense(sam, embedding, masks, prompts)
+    image = embedding.repeat_interleave(prompts, 0) + dense
+    decoder = sam.mask_decoder
+    tokens = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight]).expand(batch * prompts, -1, -1)
+    if sparse is not None:
+        tokens = torch.cat([tokens, sparse.flatten(0, 1).to(tokens.dtype)], dim=1)
+    position = dense_position(sam, image.shape[-2:]).to(image.dtype).expand(len(image), -1, -1, -1)
+    logits, iou = _predict(decoder, tokens, image, position)
+    shape = (batch, prompts)
+    return DecoderOutput(logits.float().reshape(*shape, *logits.shape[1:]), iou.float().reshape(*shape, *iou.shape[1:]))
+
+
+def select(output: DecoderOutput, multimask: bool) -> DecoderOutput:
+    """Candidates (tokens 1 and up) if `multimask`, else the single mask (token 0)."""
+    part = slice(1, None) if multimask else slice(0, 1)
+    return DecoderOutput(output.low_res_logits[:, :, part], output.iou[:, :, part])
+
+
+def encode_position(sam: Any, xy: Tensor) -> Tensor:
+    """Random Fourier features of coordinates in [0, 1], always in float32.
+
+    Parameters
+    ----------
+    xy : Tensor of shape (..., 2)
+
+    Returns
+    -------
+    Tensor of shape (..., C), float32
+
+    References
+    ----------
+    .. [1] Tancik et al. 2020, Fourier Features Let Networks Learn High Frequency Functions, NeurIPS.
+    """
+    matrix = sam.shared_image_embedding.positional_embedding.float()
+    with torch.autocast(xy.device.type, enabled=False):
+        angles = 2 * math.pi * ((2 * xy.float() - 1) @ matrix)
+        return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+
+def dense_position(sam: Any, hw: tuple[int, int] | torch.Size) -> Tensor:
+    """Position of every token of the embedding, (1, C, h, w) float32."""
+    device = sam.shared_image_embedding.positional_embedding.device
+    y, x = ((torch.arange(n, device=device, dtype=torch.float32) + 0.5) / n for n in hw)
+    grid = torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], dim=-1)
+    return encode_position(sam, grid).permute(2, 0, 1)[None]
+
+
+def _sparse(sam: Any, points: Tensor | None, labels: Tensor | None, boxes: Tensor | None) -> Tensor | None:
+    """Tokens of points and boxes, (B, P, n, C); None without either."""
+    parts = []
+    if points is not None and labels is not None:
+        if boxes is None:  # the original adds one padding point where no box follows
+            points = torch.cat([points, points.new_zeros(*points.shape[:2], 1, 2)], dim=2)
+            labels = torch.cat([labels, labels.new_full((*labels.shape[:2], 1), -1)], dim=2)
+        parts.append(_embed_points(sam, points, labels))
+    if boxes is not None:
+        parts.append(_embed_boxes(sam, boxes))
+    return torch.cat(parts, dim=2) if parts else None
+
+
+def _embed_points(sam: Any, points: Tensor, labels: Tensor) -> Tensor:
+    encoder = sam.prompt_encoder
+    embedded = encode_position(sam, (points + 0.5) / encoder.input_image_size)
+    kind = labels[..., None]
+    embedded = torch.where(kind == -1, encoder.not_a_point_embed.weight[0], embedded)
+    embedded = torch.where(kind == 0, embedded + encoder.point_embed[0].weight[0], embedded)
+    return torch.where(kind == 1, embedded + encoder.point_embed[1].weight[0], embedded)
+
+
+def _embed_boxes(sam: Any, boxes: Tensor) -> Tensor:
+    encoder = sam.prompt_encoder
+    corners = boxes.reshape(*boxes.shape[:-1], 2, 2)
+    embedded = encode_position(sam, (corners + 0.5) / encoder.input_image_size)
+    return embedded + torch.cat([encoder.point_embed[2].weight, encoder.point_embed[3].weight])
+
+
+def _dense(sam: Any, embedding: Tensor, masks: Tensor | None, prompts: int) -> Tensor:
+    """(B * P, C, h, w) of the mask prompts, or of "no mask"."""
+    encoder = sam.prompt_encoder
+    if masks is None:
+        none: Tensor = encoder.no_mask_embed.weight[0][:, None, None]
+        return none.to(embedding.dtype).expand(len(embedding) * prompts, -1, *embedding.shape[-2:])
+    dense: Tensor = encoder.mask_embed(masks.flatten(0, 1)[:, None].to(encoder.mask_embed.conv1.weight.dtype))
+    return dense
+
+
+def _predict(decoder: Any, tokens: Tensor, image: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits (n, M, 4h, 4w) and IoU (n, M) of n = B * P prompts."""
+    queries, keys = decoder.transformer(
+        point_embeddings=tokens[:, None],
+        image_embeddings=image,
+        image_positional_embeddings=position,
+        attention_similarity=None,
+    )
+    queries, keys = queries[:, 0], keys[:, 0]
+    upscaled = keys.transpose(1, 2).unflatten(2, image.shape[-2:])
+    upscaled = decoder.activation(decoder.upscale_layer_norm(decoder.upscale_conv1(upscaled)))
+    upscaled = decoder.activation(decoder.upscale_conv2(upscaled))
+    mlps = decoder.output_hypernetworks_mlps
+    weights = torch.stack([mlp(queries[:, 1 + i]) for i, mlp in enumerate(mlps)], dim=1)
+    logits = (weights @ upscaled.flatten(2)).unflatten(2, upscaled.shape[-2:])
+    return logits, decoder.iou_prediction_head(queries[:, 0])
+
+
+def _check(
+    embedding: Tensor, points: Tensor | None, labels: Tensor | None, boxes: Tensor | None, masks: Tensor | None
+) -> tuple[int, int]:
+    """(B, P), after checking that everything agrees on them."""
+    if (points is None) != (labels is None):
+        raise PromptError("points and point labels must come together")
+    h, w = embedding.shape[-2:]
+    wanted = {
+        "points": (points, (2,), 4),
+        "point labels": (labels, (), 3),
+        "boxes": (boxes, (4,), 3),
+        "masks": (masks, (4 * h, 4 * w), 4),
+    }
+    given = {name: (t, tail, ndim) for name, (t, tail, ndim) in wanted.items() if t is not None}
+    prompts = next((int(t.shape[1]) for t, _, ndim in given.values() if t.ndim == ndim), 1)
+    for name, (tensor, tail, ndim) in given.items():
+        shape = tuple(tensor.shape)
+        if tensor.ndim != ndim or shape[:2] != (len(embedding), prompts) or shape[ndim - len(tail) :] != tail:
+            raise PromptError(
+                f"{name} of shape {shape} do not fit {len(embedding)} images with {prompts} prompts and tail {tail}"
+            )
+    if points is not None and labels is not None and points.shape[2] != labels.shape[2]:
+        raise PromptError(f"{points.shape[2]} points need as many labels, not {labels.shape[2]}")
+    return len(embedding), prompts

@@ -1,0 +1,80 @@
+"""Which model a set of tensor names comes from, without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Family:
+    """Kind of a checkpoint file.
+
+    Attributes
+    ----------
+    name : str
+        Short identifier, e.g. "sam".
+    title : str
+        For people, e.g. "a SAM 2 checkpoint".
+    loadable : bool
+        True if `samadapt.models.load` builds a model from such a file alone.
+    adapters : str
+        Adapters inside the file, or "".
+    advice : str
+        What to do with it where it cannot be loaded alone.
+    """
+
+    name: str
+    title: str
+    loadable: bool = False
+    adapters: str = ""
+    advice: str = ""
+
+
+_BASE = "Give the base model and import this file as an adapter: samadapt adapters import."
+_ELSE = "Give a SAM 1 or MedSAM checkpoint; `samadapt models list` shows what can be loaded."
+
+SAM = Family("sam", "a SAM checkpoint in the original layout", loadable=True)
+SAM_TRANSFORMERS = Family("sam", "a SAM checkpoint in the transformers layout", loadable=True)
+_MARKED: tuple[tuple[tuple[str, ...], Family], ...] = (
+    (("w_a_000",), Family("samed-lora", "a SAMed LoRA file without its base model", adapters="lora", advice=_BASE)),
+    (
+        ("image_encoder.trunk.", "vision_encoder.backbone.blocks."),
+        Family("sam2", "a SAM 2 checkpoint", advice="SAM 2 cannot be loaded yet. " + _ELSE),
+    ),
+    (
+        (".hf_token.", ".hf_mlp.", ".hq_token.", ".hq_mask_mlp."),
+        Family("sam-hq", "a SAM-HQ checkpoint", advice="SAM-HQ cannot be loaded yet. " + _ELSE),
+    ),
+    (
+        (".Space_Adapter.", ".MLP_Adapter."),
+        Family("medical-sam-adapter", "a Medical SAM Adapter checkpoint", adapters="adapter", advice=_BASE),
+    ),
+    (
+        (".Adapter.channel.",),
+        Family("sam-med2d", "a SAM-Med2D checkpoint with adapters", adapters="sammed2d-adapter", advice=_BASE),
+    ),
+    (
+        ("image_encoder.layers.0.blocks.", "image_encoder.patch_embed.seq."),
+        Family("tinyvit-sam", "a MobileSAM or LiteMedSAM checkpoint (TinyViT encoder)", advice=_ELSE),
+    ),
+    (
+        (".lora_A.", ".lora_B.", ".linear_a_q."),
+        Family("lora", "weights with LoRA inside", adapters="lora", advice=_BASE),
+    ),
+    (("vision_encoder.blocks.", "geometry_encoder."), Family("sam3", "a SAM 3 checkpoint", advice=_ELSE)),
+)
+
+
+def identify(keys: Iterable[str]) -> Family:
+    """Kind of checkpoint that has these tensor names."""
+    names = list(keys)
+    for marks, family in _MARKED:
+        if any(mark in name for mark in marks for name in names):
+            return family
+    if "image_encoder.patch_embed.proj.weight" in names:
+        return SAM
+    if "vision_encoder.patch_embed.projection.weight" in names:
+        return SAM_TRANSFORMERS
+    sample = ", ".join(names[:3]) or "nothing"
+    return Family("unknown", f"no segment-anything checkpoint (its tensors: {sample}, ...)", advice=_ELSE)

@@ -1,0 +1,107 @@
+"""Folders in the transformers layout, on disk or from the Hugging Face hub."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from samadapt.core.errors import CheckpointError
+from samadapt.models.architecture import Architecture
+from samadapt.models.read import read_tensors
+
+_PREFERRED = ("*.safetensors", "pytorch_model*.bin")
+
+
+def download(repository: str) -> Path:
+    """Local folder of a hub repository, downloaded if it is not in the cache.
+
+    Parameters
+    ----------
+    repository : str
+        "owner/name".
+
+    Raises
+    ------
+    CheckpointError
+        If it is neither cached nor reachable; says how to carry it over from another machine.
+    """
+    import huggingface_hub
+
+    try:
+        for weights in _PREFERRED:
+            folder = Path(huggingface_hub.snapshot_download(repository, allow_patterns=["*.json", weights]))
+            if any(folder.glob(weights)):
+                return folder
+    except Exception as error:
+        raise CheckpointError(
+            f"cannot download {repository} ({_first_line(error)})",
+            where=repository,
+            remedy=f"On a machine with a network run `hf download {repository} --local-dir FOLDER`, copy FOLDER here, "
+            "and give its path instead of the name. The original .pth file works too.",
+        ) from error
+    raise CheckpointError("the repository holds no weights", where=repository)
+
+
+def read_folder(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and `config.json` of a folder saved by `save_pretrained`.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no weight file, or the configuration is of another kind of model.
+    """
+    config = _config(folder)
+    kind = config.get("model_type", "sam")
+    if kind != "sam":
+        raise CheckpointError(
+            f"the folder holds a {kind!r} model, not a SAM",
+            where=folder,
+            remedy="`samadapt models list` shows what can be loaded.",
+        )
+    state: dict[str, Tensor] = {}
+    for path in _weight_files(folder):
+        state |= read_tensors(path)
+    return state, config
+
+
+def with_config(architecture: Architecture, config: dict[str, Any]) -> Architecture:
+    """Architecture with what shapes cannot tell and `config.json` can."""
+    vision, decoder = config.get("vision_config") or {}, config.get("mask_decoder_config") or {}
+    if vision.get("global_attn_indexes") is not None and architecture.ambiguous_windows:
+        blocks = tuple(vision["global_attn_indexes"])
+        architecture = replace(architecture, global_blocks=blocks, ambiguous_windows=False)
+    if not decoder:
+        return architecture
+    return replace(
+        architecture,
+        decoder_heads=decoder.get("num_attention_heads", 8),
+        decoder_norm_eps=decoder.get("layer_norm_eps", 1e-6),
+    )
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    if not path.exists():
+        raise CheckpointError("the folder has no config.json", where=folder, remedy="Give a folder of save_pretrained.")
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"config.json is damaged ({error})", where=path) from error
+    return config if isinstance(config, dict) else {}
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    for pattern in _PREFERRED:
+        files = sorted(folder.glob(pattern))
+        if files:
+            return files
+    raise CheckpointError("the folder has no weights (*.safetensors or pytorch_model.bin)", where=folder)
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text.splitlines()[0][:120]}" if text else type(error).__name__

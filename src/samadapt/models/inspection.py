@@ -1,0 +1,100 @@
+"""What a checkpoint file is, from its tensors alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from samadapt.core.errors import SamadaptError
+from samadapt.models import loading
+from samadapt.models.build import canonical
+from samadapt.models.convert import from_meta, infer_architecture
+from samadapt.models.families import identify
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """Facts about a checkpoint.
+
+    Attributes
+    ----------
+    path : str
+    family : str
+        "sam", "sam2", "sam-med2d", "samed-lora", "unknown", ...
+    title : str
+        For people.
+    size_name : str
+        "vit-b", ..., or "" where the network is not a SAM 1.
+    image_size : int
+        In pixels; 0 where unknown.
+    parameters : int
+        Numbers in all tensors.
+    adapters : str
+        Kind of adapters inside, or "".
+    mask_tokens : int
+        0 where unknown. 4 in SAM; one more than the classes in a prompt-free model.
+    preprocessing : str
+        Guess, or "".
+    loadable : bool
+        True if `load` would take it.
+    problems : tuple of str
+        Why it would not.
+    """
+
+    path: str
+    family: str
+    title: str
+    size_name: str
+    image_size: int
+    parameters: int
+    adapters: str
+    mask_tokens: int
+    preprocessing: str
+    loadable: bool
+    problems: tuple[str, ...]
+
+
+def inspect(path: str | Path) -> Inspection:
+    """Look at a checkpoint file or folder without building a model.
+
+    Parameters
+    ----------
+    path : path
+        Also a name of the catalog or a hub repository.
+
+    Returns
+    -------
+    Inspection
+
+    Raises
+    ------
+    CheckpointError
+        If it cannot be read at all.
+    """
+    checkpoint = loading.find(path)
+    family = identify(checkpoint.state)
+    state = from_meta(checkpoint.state)
+    problems = [] if family.loadable else [f"{family.title}. {family.advice}"]
+    size_name, image_size, tokens, plan = "", 0, 0, ""
+    try:
+        architecture = infer_architecture({key: tuple(value.shape) for key, value in state.items()})
+        size_name, image_size, tokens = architecture.size_name, architecture.image_size, architecture.mask_tokens
+        plan = checkpoint.preprocessing or loading.guess_preprocessing(checkpoint, architecture)
+        if architecture.ambiguous_windows:
+            problems.append("window and global attention cannot be told apart: all relative positions are equally long")
+        canonical(state)
+    except SamadaptError as error:
+        problems.append(error.what)
+    return Inspection(
+        path=str(path),
+        family=checkpoint.family or family.name,
+        title=family.title,
+        size_name=size_name,
+        image_size=image_size,
+        parameters=sum(tensor.numel() for tensor in checkpoint.state.values()),
+        adapters=family.adapters,
+        mask_tokens=tokens,
+        preprocessing=plan,
+        loadable=family.loadable and bool(size_name),
+        problems=tuple(problems),
+    )

@@ -1,0 +1,264 @@
+"""One way to load any SAM: a name, a hub repository, a folder or a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from samadapt.core.atomic import atomic_path, write_json
+from samadapt.core.errors import CheckpointError
+from samadapt.models import catalog, hub, preprocess
+from samadapt.models.architecture import Architecture
+from samadapt.models.build import assemble, canonical
+from samadapt.models.convert import from_meta, infer_architecture, to_meta
+from samadapt.models.families import Family, identify
+from samadapt.models.promptable import SamPromptable
+from samadapt.models.read import read_tensors
+
+WEIGHTS = Path(__file__).parent / "weights"
+SIDE_FILE = "samadapt.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Tensors with what is known about them.
+
+    Attributes
+    ----------
+    state : mapping of str to Tensor
+        By the file's own names.
+    name : str
+    family : str
+    preprocessing : str
+        "" to guess.
+    multimask : bool or None
+    config : dict
+        transformers' configuration, where there is one.
+    where : object
+        For messages.
+    """
+
+    state: Mapping[str, Tensor]
+    name: str
+    family: str = ""
+    preprocessing: str = ""
+    multimask: bool | None = None
+    config: dict[str, Any] = field(default_factory=dict)
+    where: object = None
+
+
+def load(
+    name_or_path: str | Path,
+    image_size: int | None = None,
+    allow: Sequence[str] = (),
+    *,
+    preprocessing: str | None = None,
+) -> SamPromptable:
+    """Load a SAM with its preprocessing.
+
+    Parameters
+    ----------
+    name_or_path : str or path
+        Name in the catalog ("tiny", "sam-vit-b", "medsam", ...), repository on the Hugging Face hub, folder saved by
+        transformers, or `.pth`, `.pt`, `.bin`, `.safetensors` file in the original or in transformers' layout.
+    image_size : int, optional
+        Side of the input in pixels, a multiple of the patch size; the checkpoint's own by default. Position tables are
+        resampled and named in `report.resampled`.
+    allow : sequence of str
+        Groups ("missing", "unexpected", "dropped") or glob patterns of tensors that may be missing, left over or unfit.
+    preprocessing : str, optional
+        See `samadapt.models.preprocess.get`. By default the catalog's, else what file name and shapes suggest.
+
+    Returns
+    -------
+    SamPromptable
+        On the CPU, in float32, in evaluation mode, all weights trainable.
+
+    Raises
+    ------
+    CheckpointError
+        If it cannot be found, downloaded or read safely, is of another family, or does not fit.
+    NonFiniteValues
+        If a weight is NaN or infinite.
+    """
+    checkpoint = find(name_or_path)
+    return from_checkpoint(checkpoint, image_size, allow, preprocessing=preprocessing)
+
+
+def packaged(name: str = "tiny", image_size: int | None = None) -> SamPromptable:
+    """Load a model whose weights are part of this package.
+
+    Raises
+    ------
+    CheckpointError
+        If this installation has no such weights.
+    """
+    return from_checkpoint(_packaged(name), image_size)
+
+
+def from_checkpoint(
+    checkpoint: Checkpoint,
+    image_size: int | None = None,
+    allow: Sequence[str] = (),
+    *,
+    preprocessing: str | None = None,
+) -> SamPromptable:
+    """Build the model of a checkpoint; see `load`."""
+    family = identify(checkpoint.state)
+    if not (family.loadable or _allows_adapters(family, checkpoint.state, allow)):
+        raise CheckpointError(f"this is {family.title}", where=checkpoint.where, remedy=family.advice)
+    state = from_meta(checkpoint.state)
+    try:
+        architecture = infer_architecture({key: tuple(value.shape) for key, value in state.items()})
+    except CheckpointError as error:
+        raise CheckpointError(error.what, where=checkpoint.where, remedy=error.remedy) from error
+    architecture = hub.with_config(architecture, checkpoint.config)
+    chosen = preprocessing or checkpoint.preprocessing or guess_preprocessing(checkpoint, architecture)
+    medsam = chosen == "medsam"
+    return assemble(
+        architecture,
+        state,
+        preprocess.get(chosen, architecture.image_size),
+        name=checkpoint.name,
+        family=checkpoint.family or ("medsam" if medsam else "sam"),
+        image_size=image_size,
+        allow=allow,
+        where=checkpoint.where,
+        looks_like=family.title,
+        multimask=not medsam if checkpoint.multimask is None else checkpoint.multimask,
+    )
+
+
+def find(name_or_path: str | Path) -> Checkpoint:
+    """Tensors of a name, repository, folder or file; see `load`."""
+    path = Path(name_or_path)
+    if path.is_dir():
+        return _folder(path)
+    if path.is_file():
+        return _file(path)
+    entry = catalog.find(str(name_or_path))
+    if entry is not None:
+        return _entry(entry)
+    text = str(name_or_path)
+    if text.count("/") == 1 and not path.suffix and not text.startswith((".", "/", "~")):
+        return _folder(hub.download(text), name=text)
+    if path.suffix or "/" in text:
+        raise CheckpointError("there is no such file or folder", where=text)
+    catalog.get(text)
+    raise CheckpointError(f"no model is called {text!r}")
+
+
+def guess_preprocessing(checkpoint: Checkpoint, architecture: Architecture) -> str:
+    """Preprocessing suggested by the file's name, its adapters, or the number of its mask tokens."""
+    name = Path(str(checkpoint.where or checkpoint.name)).name.lower().replace("-", "").replace("_", "")
+    for mark, known in (("medsam", "medsam"), ("sammed2d", "sammed2d"), ("samed", "samed")):
+        if mark in name:
+            return known
+    if any(".Adapter.channel." in key for key in checkpoint.state):
+        return "sammed2d"
+    return "samed" if architecture.mask_tokens > 4 else "sam"
+
+
+def save_packaged(model: SamPromptable, folder: Path, name: str, **facts: Any) -> Path:
+    """Write a model as this package carries them: float16 tensors with a JSON file beside them.
+
+    Parameters
+    ----------
+    model : SamPromptable
+    folder : path
+    name : str
+        Stem of both files.
+    **facts
+        Further JSON entries (licence, data, seed, scores).
+
+    Returns
+    -------
+    Path
+        Of the safetensors file.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    state = {key: value.to("cpu", torch.float16) for key, value in to_meta(canonical(model.sam.state_dict())).items()}
+    target = Path(folder) / f"{name}.safetensors"
+    with atomic_path(target) as temporary:
+        save_file(state, str(temporary))
+    plan = {"name": name, "family": model.family, "preprocessing": model.preprocessing.name}
+    write_json(target.with_suffix(".json"), plan | {"architecture": model.architecture.as_dict()} | facts)
+    return target
+
+
+def _entry(entry: catalog.Entry) -> Checkpoint:
+    if entry.status == "packaged":
+        return _packaged(entry.name)
+    if entry.status == "listed":
+        raise CheckpointError(
+            f"{entry.title} is listed in the catalog, but models of the family {entry.family!r} cannot be loaded yet",
+            where=entry.name,
+            remedy="Use a SAM 1 or MedSAM model; `samadapt models list` shows which can be loaded.",
+        )
+    if entry.status == "file":
+        raise CheckpointError(
+            f"{entry.title} is not on the hub", where=entry.name, remedy=f"See {entry.url}. {entry.note}"
+        )
+    found = _folder(hub.download(entry.hub_id), name=entry.name)
+    return Checkpoint(
+        found.state, entry.name, entry.family, entry.preprocessing, entry.multimask, found.config, entry.hub_id
+    )
+
+
+def _packaged(name: str) -> Checkpoint:
+    path = WEIGHTS / f"{name}.safetensors"
+    if not path.exists():
+        raise CheckpointError(
+            f"this installation carries no weights called {name!r}",
+            where=path,
+            remedy="Install the released package, or give a checkpoint file.",
+        )
+    return _file(path, name)
+
+
+def _file(path: Path, name: str = "") -> Checkpoint:
+    state, known = read_tensors(path), _side_file(path.with_suffix(".json"))
+    return Checkpoint(
+        state,
+        name or known.get("name") or path.stem,
+        known.get("family", ""),
+        known.get("preprocessing", ""),
+        known.get("multimask"),
+        where=path,
+    )
+
+
+def _folder(folder: Path, name: str = "") -> Checkpoint:
+    state, config = hub.read_folder(folder)
+    known = _side_file(folder / SIDE_FILE)
+    return Checkpoint(
+        state,
+        name or known.get("name") or folder.name,
+        known.get("family", ""),
+        known.get("preprocessing", ""),
+        known.get("multimask"),
+        config,
+        folder,
+    )
+
+
+def _side_file(path: Path) -> dict[str, Any]:
+    """What samadapt itself wrote beside the weights; empty where there is nothing of that kind."""
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError):
+        return {}
+    return known if isinstance(known, dict) and "preprocessing" in known else {}
+
+
+def _allows_adapters(family: Family, state: Mapping[str, Tensor], allow: Sequence[str]) -> bool:
+    """A whole SAM with adapters inside may be loaded without them if the caller says so."""
+    complete = any(key.startswith(("image_encoder.blocks.", "vision_encoder.layers.")) for key in state)
+    return bool(family.adapters and complete and allow)

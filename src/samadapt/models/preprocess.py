@@ -1,0 +1,213 @@
+"""From a displayable image to the tensor a checkpoint was trained on. Every checkpoint has its own way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samadapt.core.errors import CheckpointError, ShapeMismatch
+from samadapt.core.frames import Frame, longest_side
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Resize = Literal["longest", "stretch", "stretch-nearest", "none"]
+Scale = Literal["0-255", "0-1", "min-max"]
+
+_IMAGENET_MEAN = (123.675, 116.28, 103.53)
+_IMAGENET_STD = (58.395, 57.12, 57.375)
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What a checkpoint expects of its input.
+
+    Attributes
+    ----------
+    name : str
+    size : int
+        Side of the square input.
+    resize : {"longest", "stretch", "stretch-nearest", "none"}
+        Keep the aspect and pad, stretch with interpolation, stretch with the nearest pixel, or refuse any other size.
+    interpolation : str
+        "pil-bilinear", "bilinear" (antialiased, PyTorch), "cubic-antialiased" (as scikit-image's resize of order 3),
+        "cubic" (as scipy's zoom of order 3) or "nearest" (as OpenCV: the pixel at the floor of the scaled index).
+    scale : {"0-255", "0-1", "min-max"}
+        Range before mean and std; "min-max" is that of each image after resizing.
+    mean, std : tuple of float
+        For each channel, in the units of `scale`.
+    channels : {"rgb", "bgr"}
+        Order the network sees. Mean and std apply to positions, not to colours.
+    padding : {"corner", "centre"}
+        Where the content lies in the square. Zeros, after normalising.
+    """
+
+    name: str
+    size: int
+    resize: Resize = "longest"
+    interpolation: str = "pil-bilinear"
+    scale: Scale = "0-255"
+    mean: tuple[float, float, float] = _IMAGENET_MEAN
+    std: tuple[float, float, float] = _IMAGENET_STD
+    channels: Literal["rgb", "bgr"] = "rgb"
+    padding: Literal["corner", "centre"] = "corner"
+
+    def at(self, size: int) -> Preprocessing:
+        """Same way for another input size."""
+        return replace(self, size=size)
+
+    def frame(self, hw: tuple[int, int]) -> Frame:
+        """Where an (H, W) image comes to lie in the square.
+
+        Raises
+        ------
+        ShapeMismatch
+            If the size is empty, or `resize` is "none" and it is not the model's.
+        """
+        h, w = int(hw[0]), int(hw[1])
+        if min(h, w) < 1:
+            raise ShapeMismatch(f"an image of {h} x {w} pixels is empty")
+        content = self._content((h, w))
+        top, left = ((self.size - n) // 2 for n in content) if self.padding == "centre" else (0, 0)
+        return Frame((h, w), content, self.size, (top, left))
+
+    def apply(self, display: NDArray[np.float32]) -> Tensor:
+        """Tensor of one image.
+
+        Parameters
+        ----------
+        display : ndarray of shape (H, W, 3), float32 in 0..255
+
+        Returns
+        -------
+        Tensor of shape (3, size, size), float32
+        """
+        import torch
+
+        from samadapt.models.resize import resize_array
+
+        frame = self.frame(display.shape[:2])
+        resized = resize_array(display, frame.content_hw, self.interpolation)
+        chw = torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1), dtype=np.float32))
+        return self.normalise(chw[None], frame)[0]
+
+    def apply_batch(self, display: Tensor) -> Tensor:
+        """Tensor of several images of one size, on their device.
+
+        Parameters
+        ----------
+        display : Tensor of shape (B, 3, H, W) in 0..255
+
+        Returns
+        -------
+        Tensor of shape (B, 3, size, size), float32
+        """
+        import torch
+
+        from samadapt.models.resize import resize_tensor
+
+        if display.ndim != 4 or display.shape[1] != 3:
+            raise ShapeMismatch(f"image tensors are (3, H, W) or (B, 3, H, W), not {tuple(display.shape)}")
+        hw = (int(display.shape[2]), int(display.shape[3]))
+        frame = self.frame(hw)
+        if hw == frame.content_hw:
+            return self.normalise(display.float(), frame)
+        if self.interpolation == "bilinear":
+            return self.normalise(resize_tensor(display.float(), frame.content_hw), frame)
+        arrays = display.detach().float().cpu().permute(0, 2, 3, 1).numpy()
+        return torch.stack([self.apply(array) for array in arrays]).to(display.device)
+
+    def normalise(self, content: Tensor, frame: Frame) -> Tensor:
+        """Scale, normalise and pad images that already have their final size.
+
+        Parameters
+        ----------
+        content : Tensor of shape (B, 3, h, w) in 0..255, float32
+        frame : Frame
+            Of these images.
+
+        Returns
+        -------
+        Tensor of shape (B, 3, size, size)
+        """
+        from torch.nn.functional import pad
+
+        if self.channels == "bgr":
+            content = content.flip(1)
+        if self.scale == "0-1":
+            content = content / 255.0
+        elif self.scale == "min-max":
+            low = content.amin(dim=(1, 2, 3), keepdim=True)
+            content = (content - low) / (content.amax(dim=(1, 2, 3), keepdim=True) - low).clamp(min=1e-8)
+        mean, std = (content.new_tensor(values)[:, None, None] for values in (self.mean, self.std))
+        normal = (content - mean) / std
+        (h, w), (top, left) = frame.content_hw, frame.offset_yx
+        if (h, w) == (self.size, self.size):
+            return normal
+        return pad(normal, (left, self.size - w - left, top, self.size - h - top))
+
+    def _content(self, hw: tuple[int, int]) -> tuple[int, int]:
+        square = (self.size, self.size)
+        if self.resize == "none" and hw != square:
+            raise ShapeMismatch(f"this model takes images of {square} pixels only, not {hw}")
+        if self.resize == "longest":
+            h, w = longest_side(hw, self.size)
+            return max(h, 1), max(w, 1)
+        if self.padding == "centre" and max(hw) < self.size:
+            return hw
+        return square
+
+
+_ZEROS, _ONES = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+
+_KNOWN: dict[str, Preprocessing] = {
+    entry.name: entry
+    for entry in (
+        Preprocessing("sam", 1024),
+        Preprocessing("medsam", 1024, "stretch", "cubic-antialiased", "min-max", _ZEROS, _ONES),
+        Preprocessing("sammed2d", 256, "stretch-nearest", "nearest", channels="bgr", padding="centre"),
+        Preprocessing("samed", 512, "stretch", "cubic", "0-1", _ZEROS, _ONES),
+        Preprocessing("tiny", 256, "longest", "bilinear"),
+    )
+}
+
+
+def names() -> tuple[str, ...]:
+    """Names that `get` knows."""
+    return tuple(_KNOWN)
+
+
+def get(name: str, size: int | None = None) -> Preprocessing:
+    """Preprocessing by name.
+
+    Parameters
+    ----------
+    name : {"sam", "medsam", "sammed2d", "samed", "tiny"}
+        "sam": longest side with PIL's bilinear, ImageNet mean and std. "medsam": stretched with cubic splines and
+        antialiasing, each image to [0, 1]. "sammed2d": nearest pixel, or centred if both sides are smaller, BGR with
+        RGB's mean and std. "samed": stretched with cubic splines, [0, 1]. "tiny": as "sam" with PyTorch's
+        antialiased bilinear.
+    size : int, optional
+        Side of the square; that of the published checkpoint by default.
+
+    Raises
+    ------
+    CheckpointError
+        If the name is unknown.
+
+    References
+    ----------
+    .. [1] facebookresearch/segment-anything dca509f, utils/transforms.py and modeling/sam.py.
+    .. [2] bowang-lab/MedSAM 3e56a52, MedSAM_Inference.py; without its rounding to 8 bits, which training did not do.
+    .. [3] OpenGVLab/SAM-Med2D bfd2b93, DataLoader.py.
+    .. [4] hitachinsk/SAMed e351840, datasets/dataset_synapse.py.
+    """
+    if name not in _KNOWN:
+        raise CheckpointError(
+            f"no preprocessing is called {name!r}", where="preprocessing", remedy=f"Choose one of {', '.join(_KNOWN)}."
+        )
+    known = _KNOWN[name]
+    return known if size is None else known.at(size)

@@ -1,0 +1,179 @@
+"""One SAM with everything that belongs to its checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from samadapt.core.frames import Frame
+from samadapt.core.image import Image
+from samadapt.models.architecture import Architecture
+from samadapt.models.decode import DecoderOutput, decode_tokens, select
+from samadapt.models.display import to_pixels
+from samadapt.models.load_report import LoadReport
+from samadapt.models.preprocess import Preprocessing
+
+Pictures = Image | NDArray[Any] | Tensor | Sequence["Image | NDArray[Any] | Tensor"]
+
+
+class SamPromptable(nn.Module):
+    """Segment-anything model that encodes an image once and answers any number of prompts, with gradients throughout.
+
+    Parameters
+    ----------
+    sam : transformers.SamModel
+    architecture : Architecture
+    preprocessing : Preprocessing
+    name, family : str
+        Name it was loaded under, and family of the catalog.
+    base_hash : str
+        Hash of the checkpoint's tensors, before any resampling.
+    report : LoadReport
+    multimask : bool
+        False for a checkpoint whose candidate masks were never trained.
+
+    Attributes
+    ----------
+    head : torch.nn.Module or None
+        Prompt-free head, where one was added.
+    image_size, mask_size : int
+        Sides of the input and of the low-resolution masks.
+    """
+
+    def __init__(
+        self,
+        sam: Any,
+        architecture: Architecture,
+        preprocessing: Preprocessing,
+        *,
+        name: str,
+        family: str = "sam",
+        base_hash: str = "",
+        report: LoadReport | None = None,
+        multimask: bool = True,
+    ) -> None:
+        super().__init__()
+        self.sam = sam
+        self.head: nn.Module | None = None
+        self.architecture, self.preprocessing = architecture, preprocessing
+        self.name, self.family, self.base_hash = name, family, base_hash
+        self.report, self.multimask = report or LoadReport(), multimask
+        self.image_size, self.mask_size = architecture.image_size, architecture.mask_size
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        device: torch.device = self.sam.shared_image_embedding.positional_embedding.device
+        return device
+
+    @property
+    def mask_tokens(self) -> int:
+        """Masks that `decode_tokens` draws."""
+        return int(self.sam.mask_decoder.mask_tokens.weight.shape[0])
+
+    def frame(self, hw: tuple[int, int]) -> Frame:
+        """Mapping between an (H, W) image and this model's input."""
+        return self.preprocessing.frame(hw)
+
+    def preprocess(self, image: Pictures) -> Tensor:
+        """Input tensor of one or several images.
+
+        Parameters
+        ----------
+        image : Image, ndarray (H, W) or (H, W, 3), Tensor (3, H, W) or (B, 3, H, W), or a list of these
+            Arrays and tensors in 0..255; an `Image` is mapped by its window.
+
+        Returns
+        -------
+        Tensor of shape (B, 3, S, S), float32
+            On the model's device.
+
+        Raises
+        ------
+        ShapeMismatch, NonFiniteValues, DataError
+            If something is not an image in 0..255.
+        """
+        if isinstance(image, Tensor):
+            return self.preprocessing.apply_batch(image if image.ndim == 4 else image[None]).to(self.device)
+        if isinstance(image, Image | np.ndarray):
+            return self.preprocessing.apply(to_pixels(image))[None].to(self.device)
+        return torch.cat([self.preprocess(one) for one in image])
+
+    def encode(self, pixel_values: Tensor) -> Tensor:
+        """Image embedding, differentiable.
+
+        Parameters
+        ----------
+        pixel_values : Tensor of shape (B, 3, S, S)
+            As `preprocess` makes it.
+
+        Returns
+        -------
+        Tensor of shape (B, C, h, w)
+        """
+        embedding: Tensor = self.sam.vision_encoder(pixel_values).last_hidden_state
+        return embedding
+
+    def decode(
+        self,
+        embedding: Tensor,
+        points: Tensor | None = None,
+        point_labels: Tensor | None = None,
+        boxes: Tensor | None = None,
+        masks: Tensor | None = None,
+        multimask: bool = True,
+    ) -> DecoderOutput:
+        """Masks for B images with P prompts each, differentiable.
+
+        Parameters
+        ----------
+        embedding : Tensor of shape (B, C, h, w)
+        points : Tensor of shape (B, P, N, 2), optional
+            XY in model pixels.
+        point_labels : Tensor of shape (B, P, N), optional
+            1 object, 0 background, -1 padding.
+        boxes : Tensor of shape (B, P, 4), optional
+            XYXY in model pixels.
+        masks : Tensor of shape (B, P, 4h, 4w), optional
+            Logits in the mask frame.
+        multimask : bool
+            Candidates (tokens 1 and up) instead of the single mask (token 0).
+
+        Returns
+        -------
+        DecoderOutput
+            `low_res_logits` (B, P, M, 4h, 4w) and `iou` (B, P, M). Without any prompt P is 1.
+
+        Raises
+        ------
+        PromptError
+            If shapes do not agree.
+        """
+        return select(self.decode_tokens(embedding, points, point_labels, boxes, masks), multimask)
+
+    def decode_tokens(
+        self,
+        embedding: Tensor,
+        points: Tensor | None = None,
+        point_labels: Tensor | None = None,
+        boxes: Tensor | None = None,
+        masks: Tensor | None = None,
+    ) -> DecoderOutput:
+        """As `decode`, for all mask tokens: M is `mask_tokens`."""
+        return decode_tokens(self.sam, embedding, points, point_labels, boxes, masks)
+
+    def forward(self, pixel_values: Tensor, multimask: bool = True, **prompts: Tensor | None) -> DecoderOutput:
+        """`encode`, then `decode`."""
+        return self.decode(self.encode(pixel_values), multimask=multimask, **prompts)
+
+    def checkpoint_encoder(self, enabled: bool = True) -> None:
+        """Trade time for memory in training: recompute the activations of the encoder's blocks."""
+        if enabled:
+            self.sam.vision_encoder.gradient_checkpointing_enable({"use_reentrant": False})
+        else:
+            self.sam.vision_encoder.gradient_checkpointing_disable()
