@@ -126,6 +126,15 @@ def read_header(store: Path) -> dict[str, Any]:
     return header
 
 
+def is_compiled(store: Path) -> bool:
+    """True if store.json and the index are there and describe the whole journal."""
+    try:
+        open_arrays(store, read_header(store))
+    except StoreError:
+        return False
+    return True
+
+
 def open_arrays(store: Path, header: dict[str, Any]) -> dict[str, NDArray[Any]]:
     """The index arrays, memory-mapped.
 

@@ -41,6 +41,11 @@ class Journal:
         if new or self._end == 0:
             self.add("samadapt-store", {"version": FORMAT_VERSION})
 
+    @property
+    def pending(self) -> bool:
+        """True if lines wait for `commit`."""
+        return bool(self._pending)
+
     def add(self, kind: str, content: dict[str, Any]) -> None:
         """Queue one line for the next `commit`."""
         self._pending.append(json.dumps({kind: content}, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
@@ -83,7 +88,7 @@ class Journal:
 
 
 def read_journal(store: Path) -> Iterator[tuple[str, dict[str, Any], int]]:
-    """(kind, content, byte offset of the line) of every whole line.
+    """(kind, content, byte offset of the line) of every whole line; nothing where there is no journal.
 
     Raises
     ------
@@ -91,6 +96,8 @@ def read_journal(store: Path) -> Iterator[tuple[str, dict[str, Any], int]]:
         If a line in the middle is damaged, or the store is of a newer version.
     """
     path = store / JOURNAL_FILE
+    if not path.exists():
+        return
     offset, end = 0, _whole_lines(path)
     with open(path, "rb") as file:
         while offset < end:
