@@ -1,0 +1,176 @@
+"""Every recipe on tiny data in the dataset's own layout."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+
+from fake import flare22, folders, medsam_npz, msd, nnunet, sammed2d
+from samadapt.core.image import Image, LabelMap, Volume
+from samadapt.data import recipes
+
+# name: (writer, recipe, cases, labels, exclusions, image shape of the first case, splits)
+LAYOUTS = {
+    "flare22": (flare22.write, "flare22", 4, 13, 0, (24, 40, 48), {None}),
+    "flare22 Tr": (
+        lambda r: flare22.write(r, folders=("imagesTr", "labelsTr")),
+        *("flare22", 4, 13, 0, (24, 40, 48), {None}),
+    ),
+    "nnunet": (nnunet.write, "nnunet", 3, 2, 1, (6, 12, 10), {None}),
+    "msd": (msd.write, "msd", 3, 2, 1, (6, 12, 10), {None}),
+    "msd one channel": (lambda r: msd.write(r, channels=1), "msd", 3, 2, 1, (6, 12, 10), {None}),
+    "hippocampus": (msd.write_hippocampus, "msd", 8, 2, 0, (25, 31, 21), {None}),
+    "sammed2d": (sammed2d.write, "sammed2d", 3, 4, 1, (48, 64), {"train", "test"}),
+    "medsam-npz": (medsam_npz.write, "medsam-npz", 2, 1, 0, (5, 32, 28), {None}),
+    "kvasir": (folders.write_kvasir, "kvasir-seg", 9, 1, 0, (64, 64), {"train", "val", "test"}),
+    "sirst": (folders.write_sirst, "sirst", 5, 1, 0, (40, 56), {None}),
+    "gid": (folders.write_gid, "gid-mtl5", 10, 5, 0, (32, 32), {None}),
+    "dubai": (folders.write_dubai, "dubai-aerial", 6, 5, 0, (30, 40), {None}),
+    "dubai flat": (lambda r: folders.write_dubai(r, flat=True), "dubai-aerial", 6, 5, 0, (30, 40), {None}),
+    "dsb2018": (folders.write_dsb2018, "dsb2018", 2, 1, 0, (48, 40), {None}),
+    "dsb2018 published": (
+        lambda r: folders.write_dsb2018(r, published=True),
+        *("dsb2018", 2, 1, 0, (48, 40), {None}),
+    ),
+    "spleen": (folders.write_spleen, "folder", 1, 1, 0, (24, 40, 48), {None}),
+}
+
+
+@pytest.fixture(params=LAYOUTS)
+def layout(request, tmp_path):
+    writer, *expected = LAYOUTS[request.param]
+    name = "Kvasir-SEG" if request.param == "kvasir" else "data"
+    return writer(tmp_path / name), *expected
+
+
+def test_detects_lists_and_loads(layout):
+    root, recipe, cases, labels, exclusions, shape, splits = layout
+    assert recipes.detect(root) == recipe
+    found = recipes.get(recipe).find(root)
+    assert len(found.cases) == cases
+    assert len(found.label_set) == labels
+    assert len(found.exclusions) == exclusions
+    assert {case.split for case in found.cases} == splits
+    assert [case.name for case in found.cases] == sorted({case.name for case in found.cases})
+    assert all(path.is_file() for case in found.cases for path in case.files)
+    loaded = found.cases[0].load()
+    assert loaded.image.shape == shape
+    seen = set()
+    for case in found.cases:
+        seen |= _values(pickle.loads(pickle.dumps(case)).load(), found.label_set)
+    assert seen == set(found.label_set.values)
+
+
+def _values(loaded, label_set):
+    if isinstance(loaded.label, LabelMap):
+        assert loaded.label.grid.matches(loaded.image.grid)
+        label_set.require_known(loaded.label.values)
+        return {int(v) for v in np.unique(loaded.label.values)} - {0, label_set.ignore}
+    assert all(one.mask.shape == loaded.image.shape and one.mask.any() for one in loaded.label)
+    return {one.label for one in loaded.label}
+
+
+def test_every_recipe_has_its_facts():
+    names = recipes.names()
+    assert len(names) >= 11
+    for name in names:
+        info = recipes.get(name).info
+        assert info.name == name
+        assert all([info.title, info.licence, info.citation, info.how_to_get])
+    assert recipes.get("kvasir_seg").info.name == "kvasir-seg"
+
+
+def test_flare22_keeps_sides_and_values(tmp_path):
+    found = recipes.get("flare22").find(flare22.write(tmp_path, cases=1))
+    loaded = found.cases[0].load()
+    assert isinstance(loaded.image, Volume)
+    assert loaded.image.modality == "CT"
+    assert found.label_set.names[2] == "right kidney"
+    assert found.label_set[13].side == "left"
+    x = {v: np.nonzero(loaded.label.values == v)[2].mean() for v in (2, 13)}
+    assert x[13] > x[2]
+    assert loaded.image.grid.spacing_mm == pytest.approx(flare22.SPACING)
+
+
+def test_nnunet_stacks_channels_in_order(tmp_path):
+    loaded = recipes.get("nnunet").find(nnunet.write(tmp_path)).cases[0].load()
+    assert loaded.image.voxels.shape == (6, 12, 10, 2)
+    tumour = loaded.image.voxels[loaded.label.values == 1].mean(axis=0)
+    assert tumour[0] > tumour[1] + 30
+
+
+def test_msd_channels_are_the_last_axis(tmp_path):
+    loaded = recipes.get("msd").find(msd.write(tmp_path)).cases[0].load()
+    assert loaded.image.voxels.shape == (6, 12, 10, 2)
+    assert loaded.image.modality == "MR"
+
+
+def test_sammed2d_objects_and_patients(tmp_path):
+    found = recipes.get("sammed2d").find(sammed2d.write(tmp_path / "data_demo"))
+    by_name = {case.name: case for case in found.cases}
+    assert by_name["s0114_111"].patient == "s0114"
+    assert by_name["amos_0002_33"].split == "test"
+    objects = by_name["s0114_111"].load().label
+    names = [found.label_set.names[one.label] for one in objects]
+    assert sorted(names) == ["heart", "lung_left", "lung_left"]
+    assert (objects[0].mask & objects[1].mask).any() or (objects[0].mask & objects[2].mask).any()
+    assert found.label_set[objects[names.index("lung_left")].label].side == "left"
+
+
+def test_medsam_spacing_and_patient(tmp_path):
+    case = recipes.get("medsam-npz").find(medsam_npz.write(tmp_path)).cases[0]
+    loaded = case.load()
+    assert case.patient == "CT_Lesion_000001"
+    assert loaded.image.grid.spacing_mm == pytest.approx((5.0, 0.8, 0.8))
+    assert loaded.image.modality == "CT"
+
+
+def test_kvasir_masks_are_cut_at_127(tmp_path):
+    loaded = recipes.get("kvasir-seg").find(folders.write_kvasir(tmp_path)).cases[0].load()
+    assert set(np.unique(loaded.label.values)) == {0, 1}
+    assert abs(int(loaded.label.values.sum()) - np.pi * 144) < 40
+
+
+def test_sirst_keeps_empty_masks_and_groups_sequences(tmp_path):
+    root = folders.write_sirst(tmp_path)
+    found = recipes.get("sirst").find(root)
+    empty = [case.name for case in found.cases if not case.load().label.values.any()]
+    assert empty == ["S20210407_S2_40"]
+    patients = {case.name: case.patient for case in found.cases}
+    assert patients["S20210407_S2_15"] == patients["S20210407_S2_40"] == "S20210407_S2"
+    assert patients["Misc_1"] != patients["Misc_2"]
+    lists = {"train": "splits/train_v1.txt", "test": "splits/test_v1.txt"}
+    listed = recipes.get("sirst").find(root, split_lists=lists)
+    assert {case.name: case.split for case in listed.cases} == {
+        "Misc_1": "train",
+        "S20210407_S2_15": "train",
+        "Misc_2": "test",
+    }
+    assert len(listed.exclusions) == 2
+
+
+def test_gid_moves_classes_up_and_ignores_undefined(tmp_path):
+    found = recipes.get("gid-mtl5").find(folders.write_gid(tmp_path))
+    values = {case.name: case.load().label.values for case in found.cases}
+    assert values["builtup_1"][10, 0] == 1
+    assert values["water_1"][10, 0] == 5
+    assert (values["water_1"][:4] == found.label_set.ignore).all()
+
+
+def test_dubai_colours_and_tiles(tmp_path):
+    found = recipes.get("dubai-aerial").find(folders.write_dubai(tmp_path))
+    assert sorted({case.patient for case in found.cases}) == ["Tile1", "Tile2", "Tile3"]
+    values = found.cases[0].load().label.values
+    assert (values[:3] == 255).all()
+    assert values[10, 0] == (0 + 1 + 1) % 5 + 1
+
+
+def test_dsb2018_layouts_agree(tmp_path):
+    composed = recipes.get("dsb2018").find(folders.write_dsb2018(tmp_path / "a")).cases[0].load()
+    published = recipes.get("dsb2018").find(folders.write_dsb2018(tmp_path / "b", published=True)).cases[0].load()
+    assert isinstance(composed.image, Image)
+    assert len(composed.label) == len(published.label) == 3
+    for one, other in zip(composed.label, published.label, strict=True):
+        assert np.array_equal(one.mask, other.mask)
