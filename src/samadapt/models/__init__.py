@@ -1,6 +1,7 @@
 """Segment-anything models: catalog, loading, preprocessing, and one interface over all of them.
 
-Importing this package does not import torch; the names below are loaded when they are first used.
+Importing this package does not import torch; the names below are loaded when they are first used. What a file is,
+without building a model, says `samadapt.models.inspect.inspect`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from samadapt.models.decode import DecoderOutput
-    from samadapt.models.inspection import Inspection, inspect
+    from samadapt.models.inspect import Inspection
     from samadapt.models.load_report import LoadReport
     from samadapt.models.loading import load, packaged
     from samadapt.models.preprocess import Preprocessing
@@ -19,12 +20,11 @@ if TYPE_CHECKING:
 
 _PUBLIC = {
     "DecoderOutput": "decode",
-    "Inspection": "inspection",
+    "Inspection": "inspect",
     "LoadReport": "load_report",
     "Preprocessing": "preprocess",
     "SamPromptable": "promptable",
     "fresh": "untrained",
-    "inspect": "inspection",
     "load": "loading",
     "packaged": "loading",
 }
@@ -36,7 +36,6 @@ __all__ = [
     "Preprocessing",
     "SamPromptable",
     "fresh",
-    "inspect",
     "load",
     "packaged",
 ]

@@ -34,8 +34,8 @@ class Entry:
     image_size : int
     architecture : str
         Key of `samadapt.models.architecture.KNOWN`, or "" for other networks.
-    parameters, encoder_parameters, decoder_parameters : int
-        Whole model, image encoder and mask decoder; 0 where not counted.
+    parameters, encoder_parameters, decoder_parameters : int or None
+        Whole model, image encoder and mask decoder; None where not counted.
     preprocessing : str
         See `samadapt.models.preprocess.get`; "" for models that cannot be loaded.
     multimask : bool
@@ -53,12 +53,19 @@ class Entry:
     citation: str
     image_size: int
     architecture: str = ""
-    parameters: int = 0
-    encoder_parameters: int = 0
-    decoder_parameters: int = 0
+    parameters: int | None = None
+    encoder_parameters: int | None = None
+    decoder_parameters: int | None = None
     preprocessing: str = ""
     multimask: bool = True
     note: str = ""
+
+    @property
+    def where_from(self) -> str:
+        """Where the weights come from, for people."""
+        if self.status == "packaged":
+            return "in the package"
+        return self.url if self.status == "file" else self.hub_id
 
 
 _SAM = "Kirillov et al. 2023, Segment Anything, ICCV"
@@ -161,7 +168,7 @@ _ENTRIES = (
         256,
         "vit-b",
         preprocessing="sammed2d",
-        note="Download sam-med2d_b.pth and import it as an adapter.",
+        note="Download sam-med2d_b.pth and give its path.",
     ),
     Entry(
         "samed",
@@ -175,7 +182,7 @@ _ENTRIES = (
         512,
         "vit-b",
         preprocessing="samed",
-        note="Download epoch_159.pth and import it as an adapter of sam-vit-b.",
+        note='Download epoch_159.pth, then load_model("sam-vit-b", adapter="epoch_159.pth").',
     ),
     Entry(
         "sam-hq-vit-b",

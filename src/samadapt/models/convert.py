@@ -104,7 +104,7 @@ def infer_architecture(shapes: Shapes) -> Architecture:
     except KeyError as error:
         raise CheckpointError(
             f"the file has no {error.args[0]}, so it is not a complete SAM checkpoint",
-            remedy="See `samadapt models inspect FILE`; an adapter file is applied on top of its base model.",
+            remedy="See `samadapt inspect FILE`; an adapter file is applied on top of its base model.",
         ) from error
 
 

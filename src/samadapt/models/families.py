@@ -31,8 +31,8 @@ class Family:
     advice: str = ""
 
 
-_BASE = "Give the base model and import this file as an adapter: samadapt adapters import."
-_ELSE = "Give a SAM 1 or MedSAM checkpoint; `samadapt models list` shows what can be loaded."
+_BASE = "Give the base model and apply this file to it: load_model(BASE, adapter=FILE)."
+_ELSE = "Give a SAM 1 or MedSAM checkpoint; `samadapt models` shows what can be loaded."
 
 SAM = Family("sam", "a SAM checkpoint in the original layout", loadable=True)
 SAM_TRANSFORMERS = Family("sam", "a SAM checkpoint in the transformers layout", loadable=True)

@@ -60,7 +60,7 @@ def read_folder(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise CheckpointError(
             f"the folder holds a {kind!r} model, not a SAM",
             where=folder,
-            remedy="`samadapt models list` shows what can be loaded.",
+            remedy="`samadapt models` shows what can be loaded.",
         )
     state: dict[str, Tensor] = {}
     for path in _weight_files(folder):

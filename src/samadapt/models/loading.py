@@ -33,6 +33,7 @@ class Checkpoint:
     state : mapping of str to Tensor
         By the file's own names.
     name : str
+        What `load` takes to find it again: a name, a repository, or an absolute path.
     family : str
     preprocessing : str
         "" to guess.
@@ -136,7 +137,7 @@ def from_checkpoint(
 
 def find(name_or_path: str | Path) -> Checkpoint:
     """Tensors of a name, repository, folder or file; see `load`."""
-    path = Path(name_or_path)
+    path = Path(name_or_path).expanduser()
     if path.is_dir():
         return _folder(path)
     if path.is_file():
@@ -200,7 +201,7 @@ def _entry(entry: catalog.Entry) -> Checkpoint:
         raise CheckpointError(
             f"{entry.title} is listed in the catalog, but models of the family {entry.family!r} cannot be loaded yet",
             where=entry.name,
-            remedy="Use a SAM 1 or MedSAM model; `samadapt models list` shows which can be loaded.",
+            remedy="Use a SAM 1 or MedSAM model; `samadapt models` shows which can be loaded.",
         )
     if entry.status == "file":
         raise CheckpointError(
@@ -227,7 +228,7 @@ def _file(path: Path, name: str = "") -> Checkpoint:
     state, known = read_tensors(path), _side_file(path.with_suffix(".json"))
     return Checkpoint(
         state,
-        name or known.get("name") or path.stem,
+        name or str(path.resolve()),
         known.get("family", ""),
         known.get("preprocessing", ""),
         known.get("multimask"),
@@ -240,7 +241,7 @@ def _folder(folder: Path, name: str = "") -> Checkpoint:
     known = _side_file(folder / SIDE_FILE)
     return Checkpoint(
         state,
-        name or known.get("name") or folder.name,
+        name or str(folder.resolve()),
         known.get("family", ""),
         known.get("preprocessing", ""),
         known.get("multimask"),

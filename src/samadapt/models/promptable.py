@@ -29,8 +29,10 @@ class SamPromptable(nn.Module):
     sam : transformers.SamModel
     architecture : Architecture
     preprocessing : Preprocessing
-    name, family : str
-        Name it was loaded under, and family of the catalog.
+    name : str
+        What `samadapt.models.load` takes to load the same weights again; an absolute path for a file.
+    family : str
+        Of the catalog.
     base_hash : str
         Hash of the checkpoint's tensors, before any resampling.
     report : LoadReport

@@ -1,0 +1,1 @@
+"""Answers from models: one image with prompts, volumes slice by slice, prompt-free segmentation."""
