@@ -6,7 +6,6 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
-
 from io_cases import AXES, RAS_FROM_LPS, oriented_affine, rotation
 
 import samadapt.io as io

@@ -86,30 +86,31 @@ def labels_of_colors(
     LabelError
         If colours occur that are not in the map; the message has them and their pixel counts.
     """
+    if min(colors.values(), default=0) < 0:
+        raise LabelError(f"labels must not be negative: {dict(colors)}", where=where)
     if pixels.dtype != np.uint8:
         raise LabelError(f"colours are 8 bit, the file is {pixels.dtype}", where=where)
     rgb = _drop_alpha(pixels, shape).astype(np.uint32)
     if rgb.ndim == len(shape):
         rgb = np.repeat(rgb[..., np.newaxis], 3, axis=-1)
     codes = rgb[..., 0] << 16 | rgb[..., 1] << 8 | rgb[..., 2]
-    found, inverse, counts = np.unique(codes, return_inverse=True, return_counts=True)
-    table = {r << 16 | g << 8 | b: label for (r, g, b), label in colors.items()}
-    unknown = {int(code): int(count) for code, count in zip(found, counts) if int(code) not in table}
-    if unknown:
-        raise _unknown_colors(unknown, codes.size, where)
-    labels = np.array([table[int(code)] for code in found], dtype=np.int64)
-    if labels.min() < 0:
-        raise LabelError(f"labels must not be negative: {dict(colors)}", where=where)
-    mapped: NDArray[np.uint32] = labels.astype(np.uint32)[inverse.reshape(shape)]
-    return mapped
+    labels, known = np.zeros(shape, dtype=np.uint32), np.zeros(shape, dtype=bool)
+    for (r, g, b), label in colors.items():
+        here = codes == (r << 16 | g << 8 | b)
+        labels[here] = label
+        known |= here
+    if not known.all():
+        raise _unknown_colors(codes[~known], codes.size, where)
+    return labels
 
 
-def _unknown_colors(unknown: dict[int, int], total: int, where: object) -> LabelError:
-    ordered = sorted(unknown.items(), key=lambda item: -item[1])
+def _unknown_colors(unknown: NDArray[np.uint32], total: int, where: object) -> LabelError:
+    codes, counts = np.unique(unknown, return_counts=True)
+    ordered = sorted(zip(codes.tolist(), counts.tolist()), key=lambda item: -item[1])
     shown = ", ".join(f"({c >> 16}, {c >> 8 & 255}, {c & 255}): {n} pixels" for c, n in ordered[:_SHOWN])
     more = f" and {len(ordered) - _SHOWN} more colours" if len(ordered) > _SHOWN else ""
     return LabelError(
-        f"colours outside the colour map in {sum(unknown.values())} of {total} pixels: {shown}{more}",
+        f"colours outside the colour map in {unknown.size} of {total} pixels: {shown}{more}",
         where=where,
         remedy="Add them to the colour map, stray ones with the value that is to be ignored; "
         "many unknown colours mean that the mask was saved with losses.",

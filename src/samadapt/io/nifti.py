@@ -18,7 +18,7 @@ from samadapt.io.decoding import decoding, native
 from samadapt.io.orient import canonical_volume, require_spacing, squeeze_fourth
 from samadapt.io.readers import ReadOptions
 
-_LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+_LPS_FROM_RAS = np.array([[-1.0], [-1.0], [1.0], [1.0]])
 _MM_PER_UNIT = {1: 1000.0, 3: 1e-3}  # NIfTI unit codes: metre, micrometre; all others count as millimetre
 
 
@@ -38,7 +38,7 @@ def read(path: Path, options: ReadOptions) -> Volume:
     with decoding(path, "NIfTI"), _stream(path) as stream:
         image = _load(stream, path)
         values = _values(image.dataobj)
-        affine = _LPS_FROM_RAS @ image.affine.astype(np.float64)
+        affine = _LPS_FROM_RAS * image.affine.astype(np.float64)
         affine[:3] *= _MM_PER_UNIT.get(int(image.header["xyzt_units"]) & 7, 1.0)
     if values.dtype.names is not None:  # RGB voxels
         values = np.stack([values[name] for name in values.dtype.names], axis=-1)
@@ -55,7 +55,7 @@ def write(array: NDArray[Any], affine: NDArray[np.float64], path: Path) -> None:
     """
     import nibabel
 
-    ras = _LPS_FROM_RAS @ affine[:, [2, 1, 0, 3]]
+    ras = _LPS_FROM_RAS * affine[:, [2, 1, 0, 3]]
     data = array.transpose(2, 1, 0, *range(3, array.ndim))
     image = nibabel.Nifti1Image(data, ras, dtype=data.dtype)
     image.header.set_xyzt_units("mm")
@@ -121,4 +121,5 @@ def _values(proxy: Any) -> NDArray[Any]:
         shifted: NDArray[Any] = proxy.get_unscaled().astype(np.int32) + np.int32(intercept)
         fits = shifted.size == 0 or (shifted.min() >= -(2**15) and shifted.max() < 2**15)
         return shifted.astype(np.int16) if fits else shifted
-    return cast(NDArray[Any], proxy.get_scaled(np.float32))
+    exact_in_32_bit = proxy.dtype.itemsize <= 2 or proxy.dtype == np.float32
+    return np.asarray(proxy, dtype=np.float32 if exact_in_32_bit else np.float64)
