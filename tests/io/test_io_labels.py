@@ -132,6 +132,9 @@ def test_images_that_a_format_cannot_hold_exactly(tmp_path):
     with pytest.raises(FileFormatError, match="folder"):
         io.save_image(hu, tmp_path / "folder.tif")
     assert [child.name for child in tmp_path.iterdir()] == ["folder.tif"]
+    (tmp_path / "file").touch()
+    with pytest.raises(FileFormatError, match="is a file, not a folder"):
+        io.save_image(hu, tmp_path / "file" / "x.tif")
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):

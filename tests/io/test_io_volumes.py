@@ -11,7 +11,7 @@ import pytest
 import SimpleITK as sitk
 
 import samadapt.io as io
-from samadapt.core.errors import FileFormatError, InvalidGeometry, NonFiniteValues
+from samadapt.core.errors import ConfigError, FileFormatError, InvalidGeometry, NonFiniteValues
 from samadapt.core.image import Volume
 
 
@@ -141,6 +141,8 @@ def test_nonfinite_voxels_are_counted_and_refused_kept_or_zeroed(make_nifti):
     zeroed = io.open(path, nonfinite="zero").voxels
     assert zeroed.dtype == np.float32
     assert zeroed.sum() == 117
+    with pytest.raises(ConfigError, match="refuse, keep, zero"):
+        io.open(path, nonfinite="drop")
 
 
 def test_truncated_compressed_nifti(make_nifti):

@@ -104,7 +104,7 @@ def labels_of_colors(
     return labels
 
 
-def _unknown_colors(unknown: NDArray[np.uint32], total: int, where: object) -> LabelError:
+def _unknown_colors(unknown: NDArray[Any], total: int, where: object) -> LabelError:
     codes, counts = np.unique(unknown, return_counts=True)
     ordered = sorted(zip(codes.tolist(), counts.tolist()), key=lambda item: -item[1])
     shown = ", ".join(f"({c >> 16}, {c >> 8 & 255}, {c & 255}): {n} pixels" for c, n in ordered[:_SHOWN])

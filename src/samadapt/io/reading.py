@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
-from samadapt.core.errors import FileFormatError
+from samadapt.core.errors import ConfigError, FileFormatError
 from samadapt.core.image import Image, LabelMap, Volume
 from samadapt.io import readers
 from samadapt.io.decoding import require_finite
@@ -94,6 +94,8 @@ def open_pair(
 
 
 def _checked(image: Image | Volume, path: Path, nonfinite: NonFinite) -> Image | Volume:
+    if nonfinite not in get_args(NonFinite):
+        raise ConfigError(f"nonfinite is one of {', '.join(get_args(NonFinite))}, not {nonfinite!r}", where=path)
     values = image.pixels if isinstance(image, Image) else image.voxels
     if values.dtype.kind != "f" or nonfinite == "keep":
         return image

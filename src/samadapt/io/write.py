@@ -94,6 +94,9 @@ def _write(array: NDArray[Any], grid: Grid, orientation: Orientation, path: Path
     array = _storable(array)
     if path.is_dir():
         raise FileFormatError("this is a folder", where=path, remedy="Name a file to write.")
+    blocked = next((parent for parent in path.parents if parent.is_file()), None)
+    if blocked is not None:
+        raise FileFormatError(f"{blocked} is a file, not a folder", where=path, remedy="Choose another output folder.")
     with atomic_path(path) as temporary:
         if suffix in (".png", ".tif", ".tiff"):
             _write_flat(array, grid, path, temporary)
