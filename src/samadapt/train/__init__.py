@@ -29,15 +29,15 @@ class TrainResult:
     adapter_folder : Path
         Best adapter by the validation metric; the last one where nothing was validated. For a model that was
         trained as a whole, the folder of its complete weights.
-    best_metric : float
-        Best mean Dice of the validations; NaN without validation.
+    best_metric : float or None
+        Best mean Dice of the validations; None without validation.
     seconds : float
         Training time, resumed runs included.
     """
 
     folder: Path
     adapter_folder: Path
-    best_metric: float
+    best_metric: float | None
     seconds: float
 
 

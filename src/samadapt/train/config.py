@@ -66,8 +66,12 @@ TaskConfig = Annotated[SemanticTask | BoxTask | PromptTask, Field(discriminator=
 class OptimizerConfig(Config):
     """AdamW."""
 
-    lr: float = Field(5e-3, gt=0, description="Base learning rate")
-    weight_decay: float = Field(0.1, ge=0, description="Decoupled weight decay")
+    lr: float | None = Field(
+        None, gt=0, description="Base learning rate; none: the published one of the method (lora 5e-3, others 1e-4)"
+    )
+    weight_decay: float | None = Field(
+        None, ge=0, description="Decoupled weight decay; none: that of the method (lora 0.1, others 0.01)"
+    )
     beta1: float = Field(0.9, ge=0, lt=1, description="Decay of the mean of gradients")
     beta2: float = Field(0.999, ge=0, lt=1, description="Decay of the mean of squared gradients")
     clip_norm: float | None = Field(None, gt=0, description="Largest norm of the gradient; none: not clipped")
@@ -77,7 +81,9 @@ class ScheduleConfig(Config):
     """Learning rate over the run."""
 
     shape: Literal["poly", "cosine", "constant"] = Field("poly", description="How the rate falls after the warm-up")
-    warmup: int = Field(250, ge=0, description="Steps over which the rate rises linearly from 0")
+    warmup: int | None = Field(
+        None, ge=0, description="Steps over which the rate rises linearly; none: 250, or a twentieth of a short run"
+    )
     exponent: float = Field(0.9, gt=0, description="Exponent of the poly shape")
     horizon: float = Field(
         1.0, ge=1, description="Length the shape is laid out for, as a multiple of the run (SAMed stops early: 1.25)"
@@ -100,9 +106,7 @@ class AugmentConfig(Config):
     gamma: float = Field(0.25, ge=0, lt=1, description="Largest change of the gamma exponent")
     contrast: float = Field(0.15, ge=0, lt=1, description="Largest relative change of contrast and of brightness")
     noise: float = Field(6.0, ge=0, description="Largest standard deviation of added noise, on the scale 0 to 255")
-    blur: float = Field(
-        0.7, ge=0, description="Largest standard deviation of the blur, in pixels of the original image"
-    )
+    blur: float = Field(0.7, ge=0, description="Largest standard deviation of the blur, in pixels")
     elastic: float = Field(0.0, ge=0, description="Largest elastic displacement, as a share of the image side; 0: none")
 
 
@@ -134,17 +138,11 @@ class NewModel(Config):
     """A SAM of any size, to train from nothing."""
 
     name: str = Field("sam-new", description="Name the trained model gets")
-    image_size: int = Field(256, ge=32, description="Side of the square input, in pixels")
-    patch_size: int = Field(16, ge=4, description="Side of a patch, in pixels")
-    hidden_size: int = Field(192, ge=8, description="Width of the image encoder")
-    layers: int = Field(8, ge=1, description="Blocks of the image encoder")
-    heads: int = Field(6, ge=1, description="Attention heads of the image encoder")
-    global_blocks: tuple[int, ...] = Field((1, 3, 5, 7), description="Blocks with attention over the whole image")
-    window: int = Field(8, ge=1, description="Window of the other blocks, in patches")
-    decoder_size: int = Field(128, ge=32, description="Width of the embedding, prompts and decoder; a multiple of 32")
-    decoder_mlp: int = Field(512, ge=8, description="Width of the decoder's perceptrons")
-    mean: tuple[float, float, float] = Field((123.675, 116.28, 103.53), description="Mean of the display values")
-    std: tuple[float, float, float] = Field((58.395, 57.12, 57.375), description="Deviation of the display values")
+    network: str = Field("tiny", description="Known network: tiny, vit-b, vit-l, vit-h")
+    fields: dict[str, int | float | tuple[int, ...]] = Field(
+        default_factory=dict, description="Fields of samadapt.models.architecture.Architecture that differ from it"
+    )
+    preprocessing: str = Field("tiny", description="Preprocessing by name: tiny, sam, medsam, sammed2d, samed")
 
 
 class SyntheticConfig(Config):
@@ -158,11 +156,9 @@ class SyntheticConfig(Config):
 class TrainConfig(Config):
     """A training run."""
 
-    model: str = Field(NEW, description="Catalog name, checkpoint, or JSON file of a new model's fields; new: see new")
-    new: NewModel = Field(NewModel(), description="Architecture when model is new")
-    image_size: int | None = Field(
-        None, ge=32, description="Side of the model's input in pixels; none: the model's own"
-    )
+    model: str = Field(NEW, description="Catalog name, checkpoint or run folder; new: an untrained network, see new")
+    new: NewModel = Field(NewModel(), description="Network when model is new")
+    image_size: int | None = Field(None, ge=32, description="Side of the model's input in pixels; none: its own")
     data: str = Field(description="Prepared store, or synthetic for generated scenes")
     synthetic: SyntheticConfig = Field(SyntheticConfig(), description="Scenes when data is synthetic")
     out: Path = Field(description="Run folder")
@@ -184,7 +180,7 @@ class TrainConfig(Config):
     train_split: str = Field("train", description="Split to learn from")
     validation_split: str = Field("val", description="Split to validate on")
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="Arithmetic of the image encoder; auto: bf16 where the processor has it"
+        "auto", description="Arithmetic of the image encoder; auto: bf16 where the processor has it and it pays"
     )
     gradient_checkpointing: bool = Field(False, description="Compute encoder activations twice to save memory")
     num_workers: int = Field(1, ge=0, description="Processes that read and augment; 0: the training process itself")

@@ -1,0 +1,203 @@
+"""From a configuration to the parts of a run: model, samples, step, optimiser, validator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from samadapt import models
+from samadapt.adapt.adaptation import assert_trainable
+from samadapt.adapt.config import FullConfig
+from samadapt.adapt.load import load_model
+from samadapt.adapt.methods import inject
+from samadapt.adapt.semantic import add_head
+from samadapt.core.errors import ConfigError, DataError
+from samadapt.data.store import Store
+from samadapt.models import SamPromptable
+from samadapt.models.architecture import KNOWN, Architecture
+from samadapt.train.config import NEW, SYNTHETIC, AugmentConfig, PromptTask, SemanticTask, TrainConfig
+from samadapt.train.order import Order, slice_weights
+from samadapt.train.pictures import Pictures, ScenePictures, StorePictures, labels_by_slice, split_rows
+from samadapt.train.samples import ObjectSamples, Prepare, SemanticSamples
+from samadapt.train.steps import BoxStep, PromptStep, SemanticStep, make_step
+from samadapt.train.validate import ObjectValidator, SemanticValidator, Validator, chosen_rows, filled_rows
+
+PUBLISHED = {"lora": (5e-3, 0.1)}
+"""Learning rate and weight decay by method; (1e-4, 0.01) for all others, (1e-3, 0.05) for a new model."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything a loop works with.
+
+    Attributes
+    ----------
+    model : SamPromptable
+    step : module whose forward is one step
+    samples : Dataset
+        By ticket.
+    order : Order
+    validator : Validator or None
+        None where there is nothing to validate on.
+    context : dict
+        What must be known to use the adapter, JSON-ready.
+    """
+
+    model: SamPromptable
+    step: SemanticStep | BoxStep | PromptStep
+    samples: SemanticSamples | ObjectSamples
+    order: Order
+    validator: Validator | None
+    context: dict[str, Any]
+
+
+def build(config: TrainConfig, device: torch.device) -> Parts:
+    """Parts of a run, on `device`.
+
+    Raises
+    ------
+    ConfigError, DataError, StoreError, CheckpointError
+        If something does not exist or does not fit.
+    """
+    store = None if config.data == SYNTHETIC else Store.open(config.data)
+    pictures = _pictures(config, store)
+    model = _model(config, store).to(device)
+    step = make_step(model, config.task, bf16=uses_bf16(config, device)).train()
+    samples = _samples(config, pictures, model)
+    order = Order(len(pictures), config.batch_size, config.seed, _weights(config, store, pictures))
+    return Parts(model, step, samples, order, _validator(config, step, store, device), _context(config, store))
+
+
+def build_optimizer(config: TrainConfig, model: SamPromptable) -> torch.optim.AdamW:
+    """AdamW over exactly the parameters that learn."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    new = config.model == NEW
+    lr, decay = (1e-3, 0.05) if new else PUBLISHED.get(config.method.method, (1e-4, 0.01))
+    settings = config.optimizer
+    optimizer = torch.optim.AdamW(
+        parameters,
+        lr=settings.lr if settings.lr is not None else lr,
+        weight_decay=settings.weight_decay if settings.weight_decay is not None else decay,
+        betas=(settings.beta1, settings.beta2),
+        fused=parameters[0].device.type in ("cpu", "cuda"),
+    )
+    assert_trainable(model, optimizer)
+    return optimizer
+
+
+def uses_bf16(config: TrainConfig, device: torch.device) -> bool:
+    """Whether the image encoder computes in bfloat16."""
+    if config.precision != "auto":
+        return config.precision == "bf16"
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and cpu_has_bf16()
+
+
+def cpu_has_bf16() -> bool:
+    """True on processors with bfloat16 arithmetic (AVX512_BF16 or AMX)."""
+    checks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return any(check is not None and check() for check in checks)
+
+
+def _model(config: TrainConfig, store: Store | None) -> SamPromptable:
+    model = _new(config) if config.model == NEW else load_model(config.model, config.image_size)
+    if isinstance(config.task, SemanticTask) and store is not None and model.head is None:
+        add_head(model, store.label_set, seed=config.seed)
+    method = config.method
+    if config.model == NEW:
+        method = FullConfig(train_prompt_encoder=True)
+    inject(model, method, seed=config.seed)
+    if config.gradient_checkpointing:
+        model.checkpoint_encoder(True)
+    return model
+
+
+def _new(config: TrainConfig) -> SamPromptable:
+    new = config.new
+    if not isinstance(config.method, FullConfig):
+        raise ConfigError("a new model has nothing to adapt", where="method", remedy="Set method.method=full.")
+    if new.network not in KNOWN:
+        raise ConfigError(f"no network is called {new.network!r}", where="new.network", remedy=f"Known: {list(KNOWN)}.")
+    try:
+        network: Architecture = replace(KNOWN[new.network], **new.fields)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise ConfigError(f"not a field of a network ({error})", where="new.fields") from error
+    return models.fresh(
+        network, image_size=config.image_size, preprocessing=new.preprocessing, seed=config.seed, name=new.name
+    )
+
+
+def _pictures(config: TrainConfig, store: Store | None) -> StorePictures | ScenePictures:
+    if store is None:
+        return ScenePictures(config.synthetic.epoch_scenes, config.seed, config.synthetic.size)
+    rows = split_rows(store, config.train_split)
+    if not isinstance(config.task, SemanticTask):
+        rows = rows[np.isin(rows, np.unique(store.objects["slice"]))]
+    if not len(rows):
+        raise DataError(
+            f"the split {config.train_split!r} has no slices with anything to learn",
+            where=config.data,
+            remedy="Prepare the store with other splits, or set train_split.",
+        )
+    return StorePictures(store, rows, config.context)
+
+
+def _samples(
+    config: TrainConfig, pictures: Pictures, model: SamPromptable, *, validation: bool = False
+) -> SemanticSamples | ObjectSamples:
+    task, size = config.task, model.image_size
+    sides = isinstance(pictures, StorePictures) and pictures.store.label_set.has_sides
+    augment = AugmentConfig(policy="none") if validation else config.augment
+    at_mask = isinstance(task, SemanticTask) or (task.loss_size == "mask" and not validation)
+    prepare = Prepare(model.preprocessing, augment, sides, config.seed, model.mask_size if at_mask else size)
+    if isinstance(task, SemanticTask):
+        assert isinstance(pictures, StorePictures)
+        return SemanticSamples(pictures, prepare)
+    jitter = 0 if validation else round(task.jitter_px * size / 1024)
+    count, share = (task.objects, task.box_share) if isinstance(task, PromptTask) else (1, 1.0)
+    return ObjectSamples(pictures, prepare, count, jitter, share)
+
+
+def _weights(config: TrainConfig, store: Store | None, pictures: Pictures) -> Any:
+    balance = config.balance
+    if store is None or not isinstance(pictures, StorePictures):
+        return None
+    if balance.foreground_share is None and balance.rare == 0:
+        return None
+    return slice_weights(labels_by_slice(store, pictures.rows), balance.foreground_share, balance.rare)
+
+
+def _validator(
+    config: TrainConfig, step: SemanticStep | BoxStep | PromptStep, store: Store | None, device: torch.device
+) -> Validator | None:
+    limits = config.validation
+    if store is None:
+        scenes = ScenePictures(config.synthetic.validation_scenes, config.seed, config.synthetic.size, "validation")
+        samples = _samples(config, scenes, step.model, validation=True)
+        assert isinstance(step, BoxStep | PromptStep)
+        assert isinstance(samples, ObjectSamples)
+        return ObjectValidator(step, samples, device, keep=True)
+    choose = chosen_rows if isinstance(step, SemanticStep) else filled_rows
+    everything = StorePictures(store, np.zeros(0, np.int64), config.context)
+    pictures = choose(everything, config.validation_split, limits.max_cases, limits.max_slices)
+    if not len(pictures):
+        return None
+    samples = _samples(config, pictures, step.model, validation=True)
+    if isinstance(step, SemanticStep) and isinstance(samples, SemanticSamples):
+        return SemanticValidator(step, samples, device)
+    assert isinstance(step, BoxStep | PromptStep)
+    assert isinstance(samples, ObjectSamples)
+    return ObjectValidator(step, samples, device)
+
+
+def _context(config: TrainConfig, store: Store | None) -> dict[str, Any]:
+    context: dict[str, Any] = {"context": config.context, "task": config.task.task}
+    if store is not None:
+        windows = {tuple(record.window) if record.window else None for record in store.cases[:64]}
+        context["window"] = list(next(iter(windows)) or ()) or None if len(windows) == 1 else "per case"
+        context["store"] = store.fingerprint
+    return context

@@ -1,0 +1,62 @@
+"""Correction clicks for a whole batch at once, on whatever device it is."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+WINDOWS = (3, 7, 15)
+
+
+def error_clicks(
+    prediction: Tensor, truth: Tensor, valid: Tensor, seeds: Tensor, image_size: int
+) -> tuple[Tensor, Tensor]:
+    """One click per object inside the region where prediction and truth differ.
+
+    Half of the clicks are uniform over the error; the others are where most of the surroundings are the same kind
+    of error, as a person clicks into the middle of the largest one.
+
+    Parameters
+    ----------
+    prediction, truth, valid : Tensor of shape (B, P, R, R), bool
+        Pixels where `valid` is false are never clicked.
+    seeds : Tensor of shape (B,), int64
+        One per image, so that a click depends on nothing else in the batch.
+    image_size : int
+        Side of the model's input in pixels, which the R pixels cover.
+
+    Returns
+    -------
+    xy : Tensor of shape (B, P, 2), float32
+        In model pixels, at the centre of the chosen pixel.
+    labels : Tensor of shape (B, P), int64
+        1 where the object was missed, 0 where background was marked, -1 (no point) where nothing is wrong.
+    """
+    side = truth.shape[-1]
+    missed, extra = truth & ~prediction & valid, prediction & ~truth & valid
+    error = missed | extra
+    noise, central = _noise(seeds, truth.shape)
+    weight = torch.where(central[..., None, None], _depth(missed) + _depth(extra) + 1e-3 * noise, noise)
+    place = (weight * error).flatten(2).argmax(2)
+    any_error = error.flatten(2).any(2)
+    xy = (torch.stack([place % side, place // side], dim=-1).float() + 0.5) * (image_size / side) - 0.5
+    wrong_side = truth.flatten(2).gather(2, place[..., None])[..., 0].long()
+    return xy, torch.where(any_error, wrong_side, -1)
+
+
+def _depth(region: Tensor) -> Tensor:
+    """How much of the surroundings belongs to the region, in several windows; 0 outside the region."""
+    flat = region.flatten(0, 1)[:, None].float()
+    total = sum(F.avg_pool2d(flat, window, stride=1, padding=window // 2) for window in WINDOWS)
+    return (total * flat)[:, 0].unflatten(0, region.shape[:2])  # type: ignore[union-attr]
+
+
+def _noise(seeds: Tensor, shape: torch.Size) -> tuple[Tensor, Tensor]:
+    """Uniform noise in (0, 1] (B, P, R, R), and for each object whether it is clicked centrally."""
+    noise, central = [], []
+    for seed in seeds.tolist():
+        generator = torch.Generator().manual_seed(int(seed) % 2**63)
+        central.append(torch.rand(shape[1], generator=generator) < 0.5)
+        noise.append(1 - torch.rand(shape[1:], generator=generator))
+    return torch.stack(noise).to(seeds.device), torch.stack(central).to(seeds.device)

@@ -1,0 +1,104 @@
+"""One training run in its folder: set up, loop, close."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from samadapt.config.base import dump
+from samadapt.core.atomic import write_text
+from samadapt.core.manifest import close_run, open_run
+from samadapt.train import TrainResult
+from samadapt.train.build import Parts, build, build_optimizer
+from samadapt.train.config import TrainConfig
+from samadapt.train.loop import Loop
+from samadapt.train.schedule import Length
+from samadapt.train.state import STATE_FILE, Progress, load_state
+
+NOT_PART_OF_THE_RESULT = {"resume", "num_workers", "log_every", "save_every", "save_seconds", "tensorboard", "out"}
+
+
+def run(config: TrainConfig) -> TrainResult:
+    """Train as a configuration says; see `samadapt.train.train`."""
+    fabric = _fabric(config)
+    manifest = _open(config) if fabric.is_global_zero else {}
+    fabric.barrier()
+    with _matmul_precision(config):
+        parts = build(config, fabric.device)
+        optimizer = build_optimizer(config, parts.model)
+        progress = _resume(config, parts, optimizer)
+        length = Length.of(
+            config.steps, config.epochs, config.max_minutes, parts.order.batches_per_epoch / config.accumulate
+        )
+        loop = Loop(config, fabric, parts, optimizer, progress, length)
+        progress = loop.run()
+    if fabric.is_global_zero:
+        close_run(config.out, manifest, **_facts(parts, progress))
+    fabric.barrier()
+    best = progress.best if progress.best >= 0 else None
+    return TrainResult(config.out, loop.keeper.best, best, progress.seconds)
+
+
+def _fabric(config: TrainConfig) -> Any:
+    from lightning_fabric import Fabric
+
+    accelerator = config.accelerator
+    if accelerator == "auto":
+        accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    several = config.devices > 1 or int(os.environ.get("WORLD_SIZE", "1")) > 1
+    strategy: Any = config.strategy
+    if strategy == "auto" and several:
+        from lightning_fabric.strategies import DDPStrategy
+
+        # A round may leave prompt encodings without a gradient, so unused parameters must be looked for.
+        strategy = DDPStrategy(find_unused_parameters=True)
+    fabric = Fabric(accelerator=accelerator, devices=config.devices, strategy=strategy, precision="32-true")
+    fabric.launch()
+    return fabric
+
+
+def _open(config: TrainConfig) -> dict[str, Any]:
+    tree = {k: v for k, v in config.model_dump(mode="json").items() if k not in NOT_PART_OF_THE_RESULT}
+    manifest = open_run(config.out, "train", tree, resume=config.resume)
+    write_text(config.out / "config.yaml", dump(config))
+    return manifest
+
+
+def _resume(config: TrainConfig, parts: Parts, optimizer: torch.optim.Optimizer) -> Progress:
+    path = config.out / STATE_FILE
+    if not (config.resume and path.exists()):
+        return Progress()
+    return load_state(path, parts.model, optimizer)
+
+
+@contextmanager
+def _matmul_precision(config: TrainConfig) -> Iterator[None]:
+    """The faster library for float32 products while training, unless strict fp32 was asked for."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest" if config.precision == "fp32" else "medium")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def _facts(parts: Parts, progress: Progress) -> dict[str, Any]:
+    model = parts.model
+    counts = [(p.numel(), p.requires_grad) for p in model.parameters()]
+    return {
+        "model": model.name,
+        "base_hash": model.base_hash,
+        "image_size": model.image_size,
+        "context": parts.context,
+        "parameters_total": sum(n for n, _ in counts),
+        "parameters_trained": sum(n for n, learns in counts if learns),
+        "bf16": parts.step.bf16,
+        "steps": progress.step,
+        "seconds_total": progress.seconds,
+        "best_metric": progress.best if progress.best >= 0 else None,
+        "best_step": progress.best_step,
+    }

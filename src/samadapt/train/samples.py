@@ -1,0 +1,211 @@
+"""Samples as tensors, ready for a step: a pure function of the ticket, whichever process makes them."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from samadapt.core.frames import Frame
+from samadapt.core.rng import named_rng, named_seed
+from samadapt.prompts import box_of, centre_point, jitter_box, random_points
+from samadapt.train.augment import Draw, change_intensity, draw, gather, warp_image
+from samadapt.train.config import AugmentConfig
+from samadapt.train.losses import IGNORE
+from samadapt.train.order import Ticket
+from samadapt.train.pictures import Mask, Picture, Pictures, StorePictures, class_table
+
+OUTSIDE = 2
+"""Value of mask targets outside the image."""
+
+Batch = dict[str, Tensor]
+
+
+class Preprocessor(Protocol):
+    """What of `samadapt.models.Preprocessing` samples need."""
+
+    @property
+    def size(self) -> int: ...
+
+    def apply(self, display: NDArray[np.float32]) -> Any: ...
+
+    def frame(self, hw: tuple[int, int]) -> Frame: ...
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """From a display image to the model's square.
+
+    Attributes
+    ----------
+    preprocessing : Preprocessor
+        Of the model.
+    augment : AugmentConfig
+    has_sides : bool
+        The labels tell left from right.
+    seed : int
+    resolution : int
+        Side of the targets, in pixels that cover the model's square.
+    """
+
+    preprocessing: Preprocessor
+    augment: AugmentConfig
+    has_sides: bool
+    seed: int
+    resolution: int
+
+    def draw(self, ticket: Ticket) -> Draw:
+        """Augmentation of one sample."""
+        rng = named_rng("augment", self.seed, ticket.batch, ticket.place)
+        return draw(self.augment, rng, has_sides=self.has_sides)
+
+    def pixels(self, display: NDArray[np.float32], grey: bool, change: Draw) -> Tensor:
+        """(3, S, S) float32."""
+        if grey:
+            flat = change_intensity(np.ascontiguousarray(display[..., 0]), change)
+            display = np.ascontiguousarray(np.broadcast_to(flat[..., None], display.shape))
+        else:
+            display = change_intensity(display, change)
+        return warp_image(torch.as_tensor(self.preprocessing.apply(display)), change).contiguous()
+
+
+@dataclass(frozen=True)
+class SemanticSamples(Dataset[Batch]):
+    """Slices with class indices.
+
+    A sample holds "pixel_values" (3, S, S) float32 and "labels" (R, R) int64 with `losses.IGNORE` outside the image.
+    """
+
+    pictures: StorePictures
+    prepare: Prepare
+    table: NDArray[np.int64] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "table", class_table(self.pictures.store.label_set, IGNORE))
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, ticket: Ticket) -> Batch:
+        """Sample for one place of one batch."""
+        change = self.prepare.draw(ticket)
+        values, display, grey = self.pictures.labels(ticket.item)
+        reach = gather(change, self.prepare.preprocessing.frame(display.shape[:2]), self.prepare.resolution)
+        labels = np.where(reach.inside, self.table[values[reach.rows, reach.columns]], IGNORE)
+        return {
+            "pixel_values": self.prepare.pixels(display, grey, change),
+            "labels": torch.from_numpy(labels),
+        }
+
+
+@dataclass(frozen=True)
+class ObjectSamples(Dataset[Batch]):
+    """Images with K objects and their first prompts.
+
+    A sample holds "pixel_values" (3, S, S) float32, "masks" (K, R, R) uint8 (1 object, 0 not, `OUTSIDE` beyond the
+    image), "boxes" (K, 4) and "points" (K, 1, 2) float32 XY in model pixels, "begin_with_box" () bool, equal in a
+    whole batch, and "seed" () int64 for the clicks of later rounds.
+
+    Attributes
+    ----------
+    pictures : Pictures
+        Every one with at least one object.
+    prepare : Prepare
+    objects : int
+        K; drawn without repetition where there are enough.
+    jitter_px : int
+        Largest outward shift of a box side, in model pixels.
+    box_share : float
+        Share of batches that begin with a box.
+    """
+
+    pictures: Pictures
+    prepare: Prepare
+    objects: int
+    jitter_px: int
+    box_share: float = 1.0
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, ticket: Ticket) -> Batch:
+        """Sample for one place of one batch."""
+        seed = self.prepare.seed
+        picture = self.pictures[ticket.item]
+        rng = named_rng("objects", seed, ticket.batch, ticket.place)
+        change = self.prepare.draw(ticket)
+        found = self._masks(picture, change, rng)
+        if not found:
+            change = Draw()
+            found = self._masks(picture, change, rng)
+        chosen = [found[i % len(found)] for i in range(self.objects)]
+        begin_with_box = named_rng("first prompt", seed, ticket.batch).random() < self.box_share
+        return {
+            "pixel_values": self.prepare.pixels(picture.display, picture.grey, change),
+            "masks": torch.from_numpy(np.stack([target for _, target in chosen])),
+            "boxes": torch.stack([self._box(mask, rng) for mask, _ in chosen]),
+            "points": torch.stack([_point(mask, rng) for mask, _ in chosen]),
+            "begin_with_box": torch.tensor(begin_with_box),
+            "seed": torch.tensor(named_seed("clicks", seed, ticket.batch, ticket.place) % 2**62),
+        }
+
+    def _masks(
+        self, picture: Picture, change: Draw, rng: np.random.Generator
+    ) -> list[tuple[NDArray[np.bool_], NDArray[np.uint8]]]:
+        """Up to K pairs of a mask at the model's size, never empty, and its target at the loss's size."""
+        frame = self.prepare.preprocessing.frame(picture.display.shape[:2])
+        full = gather(change, frame, frame.size)
+        small = full if self.prepare.resolution == frame.size else gather(change, frame, self.prepare.resolution)
+        found = []
+        for index in rng.permutation(len(picture.masks)):
+            read: Mask = picture.masks[int(index)]
+            original = read().astype(np.uint8)
+            mask = full(original, outside=0) == 1
+            if mask.any():
+                found.append((mask, small(original, outside=OUTSIDE).astype(np.uint8, copy=False)))
+            if len(found) == self.objects:
+                break
+        return found or ([] if change.is_spatial else [_whole(frame.size, self.prepare.resolution)])
+
+    def _box(self, mask: NDArray[np.bool_], rng: np.random.Generator) -> Tensor:
+        box = jitter_box(box_of(mask), (mask.shape[0], mask.shape[1]), self.jitter_px, rng)
+        return torch.from_numpy(box.xyxy)
+
+
+def _point(mask: NDArray[np.bool_], rng: np.random.Generator) -> Tensor:
+    """(1, 2) XY: the centre of the object or any of its pixels, equally often."""
+    xy: ArrayLike = centre_point(mask) if rng.random() < 0.5 else random_points(mask, 1, rng)[0]
+    return torch.as_tensor(np.asarray(xy, dtype=np.float32))[None]
+
+
+def _whole(size: int, resolution: int) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
+    """The whole image as an object, where an object is too small for the model's grid."""
+    return np.ones((size, size), bool), np.ones((resolution, resolution), np.uint8)
+
+
+def batches(
+    dataset: Dataset[Batch], tickets: Iterable[list[Ticket]], num_workers: int, *, pin: bool = False
+) -> Iterator[Batch]:
+    """Batches in the order of `tickets`, made ahead of time by `num_workers` processes."""
+    return iter(
+        DataLoader(
+            dataset,
+            batch_sampler=tickets,  # type: ignore[arg-type]
+            num_workers=num_workers,
+            prefetch_factor=4 if num_workers else None,
+            worker_init_fn=_start_worker,
+            pin_memory=pin,
+        )
+    )
+
+
+def _start_worker(_: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the training process, which ends its workers
+    torch.set_num_threads(1)

@@ -1,0 +1,207 @@
+"""One module per task whose `forward` is the whole step: encode once, decode every round, loss.
+
+A single `forward` is what DistributedDataParallel needs: it averages the gradients of what happened inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from samadapt.train.clicks import error_clicks
+from samadapt.train.config import BoxTask, PromptTask, SemanticTask
+from samadapt.train.losses import Loss, box_loss, dice_per_mask, focal_per_mask, iou_per_mask, semantic_loss
+from samadapt.train.samples import OUTSIDE, Batch
+
+if TYPE_CHECKING:
+    from samadapt.models import SamPromptable
+
+
+class Step(nn.Module):
+    """Base of all steps.
+
+    Parameters
+    ----------
+    model : SamPromptable
+        With the adaptation in place.
+    bf16 : bool
+        Compute the image encoder in bfloat16; decoder and loss stay in float32.
+    """
+
+    def __init__(self, model: SamPromptable, *, bf16: bool = False) -> None:
+        super().__init__()
+        self.model, self.bf16 = model, bf16
+        encoder = model.sam.vision_encoder
+        self.encoder_learns = any(parameter.requires_grad for parameter in encoder.parameters())
+
+    def encode(self, pixel_values: Tensor) -> Tensor:
+        """Embedding (B, C, h, w) float32; without a graph where nothing in the encoder learns."""
+        with self._precision(pixel_values.device), nullcontext() if self.encoder_learns else torch.no_grad():
+            return self.model.encode(pixel_values).float()
+
+    def _precision(self, device: torch.device) -> AbstractContextManager[object]:
+        return torch.autocast(device.type, torch.bfloat16) if self.bf16 else nullcontext()
+
+
+class SemanticStep(Step):
+    """Class logits from the prompt-free head against low-resolution labels (SAMed)."""
+
+    def __init__(self, model: SamPromptable, task: SemanticTask, *, bf16: bool = False) -> None:
+        super().__init__(model, bf16=bf16)
+        self.task = task
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """ "loss" and its parts for a batch of `SemanticSamples`."""
+        task, labels = self.task, batch["labels"]
+        logits = self.logits(batch["pixel_values"])
+        return _told(semantic_loss(logits, labels, task.ce_weight, task.dice_weight, per_sample=task.per_sample))
+
+    def logits(self, pixel_values: Tensor) -> Tensor:
+        """(B, N + 1, h, w) float32."""
+        head = self.model.head
+        logits: Tensor = head.logits(self.model, self.encode(pixel_values))  # type: ignore[union-attr, operator]
+        return logits
+
+
+class BoxStep(Step):
+    """One mask from one loose box (MedSAM)."""
+
+    def __init__(self, model: SamPromptable, task: BoxTask, *, bf16: bool = False) -> None:
+        super().__init__(model, bf16=bf16)
+        self.task = task
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """ "loss" and its parts for a batch of `ObjectSamples` with one object each."""
+        output = self.model.decode(self.encode(batch["pixel_values"]), boxes=batch["boxes"], multimask=False)
+        target = batch["masks"]
+        logits = resize_logits(output.low_res_logits, target.shape[-1])[:, :, 0]
+        return _told(box_loss(logits, target == 1, target != OUTSIDE))
+
+
+class PromptStep(Step):
+    """A first box or click, then correction clicks with the previous logits as mask prompt.
+
+    Every round all mask tokens answer. Of the three candidates only the one with the lowest loss learns, so that
+    each may settle on another reading of an ambiguous prompt; the single-mask token learns wherever the prompt is
+    more than one lone click. The predicted IoU of every learning round is regressed on the IoU of the thresholded
+    mask. The loss is the mean over rounds and objects, so it does not depend on how a batch is divided.
+
+    References
+    ----------
+    .. [1] Kirillov et al. 2023, arXiv:2304.02643, appendix A: minimum over masks, 20 focal + dice + IoU regression.
+    """
+
+    def __init__(self, model: SamPromptable, task: PromptTask, *, bf16: bool = False) -> None:
+        super().__init__(model, bf16=bf16)
+        self.task = task
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """ "loss" and its parts for a batch of `ObjectSamples`."""
+        embedding = self.encode(batch["pixel_values"])
+        target = batch["masks"]
+        boxes, points, labels = first_prompt(batch)
+        masks: Tensor | None = None
+        rounds: list[Loss] = []
+        for number in range(self.task.rounds + 1):
+            output = self.model.decode_tokens(embedding, points, labels, boxes, masks)
+            logits = resize_logits(output.low_res_logits, target.shape[-1])
+            rounds.append(self._loss(logits, output.iou, target, single=boxes is not None or number > 0))
+            if number < self.task.rounds:
+                masks, chosen = _best(output.low_res_logits, logits, output.iou)
+                points, labels = self._click(points, labels, chosen, target, batch["seed"] + number)
+        return _told(_mean(rounds))
+
+    def answers(
+        self,
+        embedding: Tensor,
+        boxes: Tensor | None,
+        points: Tensor | None,
+        labels: Tensor | None,
+        target: Tensor,
+        seeds: Tensor,
+    ) -> Iterator[Tensor]:
+        """Logits (B, P, h, w) of the candidate with the highest predicted IoU, round by round."""
+        masks: Tensor | None = None
+        for number in range(self.task.rounds + 1):
+            output = self.model.decode_tokens(embedding, points, labels, boxes, masks)
+            logits = resize_logits(output.low_res_logits, target.shape[-1])
+            masks, chosen = _best(output.low_res_logits, logits, output.iou)
+            yield masks
+            points, labels = self._click(points, labels, chosen, target, seeds + number)
+
+    def _click(
+        self, points: Tensor | None, labels: Tensor | None, logits: Tensor, target: Tensor, seeds: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """All clicks so far and one more."""
+        xy, label = error_clicks(logits > 0, target == 1, target != OUTSIDE, seeds, self.model.image_size)
+        if points is None or labels is None:
+            return xy[:, :, None], label[:, :, None]
+        return torch.cat([points, xy[:, :, None]], 2), torch.cat([labels, label[:, :, None]], 2)
+
+    def _loss(self, logits: Tensor, iou: Tensor, target: Tensor, *, single: bool) -> Loss:
+        task = self.task
+        wanted = (target == 1).float()[:, :, None]
+        valid = (target != OUTSIDE).float()[:, :, None]
+        start = 0 if single and task.single_mask else 1
+        logits, iou = logits[:, :, start:].float(), iou[:, :, start:].float()
+        focal = focal_per_mask(logits, wanted.expand_as(logits), valid)
+        dice = dice_per_mask(logits, wanted, valid)
+        regression = (iou - iou_per_mask(logits, wanted, valid)).pow(2).mean(2)
+        each = task.focal_weight * focal + task.dice_weight * dice
+        candidates = each[:, :, 1 - start :]
+        choice = candidates.argmin(2, keepdim=True)
+        total = candidates.gather(2, choice)[:, :, 0] + task.iou_weight * regression
+        if start == 0:
+            total = total + each[:, :, 0]
+        shown = {"focal": focal, "dice": dice}
+        parts = {name: v[:, :, 1 - start :].gather(2, choice).mean().detach() for name, v in shown.items()}
+        return Loss(total.mean(), parts | {"iou": regression.mean().detach()})
+
+
+def first_prompt(batch: Batch) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """(boxes, points, point labels) a batch begins with: boxes, or one click inside every object."""
+    if bool(batch["begin_with_box"][0]):
+        return batch["boxes"], None, None
+    points = batch["points"]
+    return None, points, torch.ones(points.shape[:3], dtype=torch.int64, device=points.device)
+
+
+def resize_logits(logits: Tensor, size: int) -> Tensor:
+    """(B, P, M, h, w) to (B, P, M, size, size), bilinearly."""
+    if logits.shape[-1] == size:
+        return logits
+    resized = F.interpolate(logits.flatten(0, 1), size=(size, size), mode="bilinear", align_corners=False)
+    return resized.unflatten(0, logits.shape[:2])
+
+
+def make_step(
+    model: SamPromptable, task: SemanticTask | BoxTask | PromptTask, *, bf16: bool = False
+) -> SemanticStep | BoxStep | PromptStep:
+    """Step of a task."""
+    if isinstance(task, SemanticTask):
+        return SemanticStep(model, task, bf16=bf16)
+    if isinstance(task, BoxTask):
+        return BoxStep(model, task, bf16=bf16)
+    return PromptStep(model, task, bf16=bf16)
+
+
+def _best(low_res: Tensor, logits: Tensor, iou: Tensor) -> tuple[Tensor, Tensor]:
+    """Candidate with the highest predicted IoU, (B, P, h, w) at both sizes, detached."""
+    choice = (1 + iou[:, :, 1:].argmax(2))[:, :, None, None, None]
+    pick = [t.detach().gather(2, choice.expand(-1, -1, 1, *t.shape[-2:]))[:, :, 0] for t in (low_res, logits)]
+    return pick[0], pick[1]
+
+
+def _mean(rounds: list[Loss]) -> Loss:
+    total = torch.stack([one.total for one in rounds]).mean()
+    parts = {name: torch.stack([one.parts[name] for one in rounds]).mean() for name in rounds[0].parts}
+    return Loss(total, parts | {"last_dice": rounds[-1].parts["dice"]})
+
+
+def _told(loss: Loss) -> dict[str, Tensor]:
+    return {"loss": loss.total, **loss.parts}
