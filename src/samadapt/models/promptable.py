@@ -41,7 +41,7 @@ class SamPromptable(nn.Module):
 
     Attributes
     ----------
-    head : torch.nn.Module or None
+    head : samadapt.adapt.SemanticHead or None
         Prompt-free head, where one was added.
     image_size, mask_size : int
         Sides of the input and of the low-resolution masks.
@@ -61,7 +61,7 @@ class SamPromptable(nn.Module):
     ) -> None:
         super().__init__()
         self.sam = sam
-        self.head: nn.Module | None = None
+        self.head: Any = None
         self.architecture, self.preprocessing = architecture, preprocessing
         self.name, self.family, self.base_hash = name, family, base_hash
         self.report, self.multimask = report or LoadReport(), multimask

@@ -1,0 +1,71 @@
+"""Bottleneck adapters after the attention and beside the MLP of every image encoder block.
+
+    a = attention(norm1 x);  x = x + a + up(gelu(down a))
+    x = x + mlp(norm2 x) + 0.5 * up(gelu(down(norm2 x)))
+
+References
+----------
+.. [1] Wu et al. 2023, Medical SAM Adapter, arXiv:2304.12620; MedicineToken/Medical-SAM-Adapter 4dcdc63 (2-D mode).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from samadapt.adapt.adaptation import Method
+from samadapt.adapt.attach import adapter_names, attach_after, attach_beside
+from samadapt.adapt.config import AdapterConfig
+from samadapt.adapt.parts import decoder_parts, encoder_blocks
+
+if TYPE_CHECKING:
+    from samadapt.models import SamPromptable
+
+
+class Bottleneck(nn.Module):
+    """x (..., d) to scale * up(gelu(down x)), plus x with `skip`.
+
+    Parameters
+    ----------
+    width : int
+        d.
+    inner : int
+        Width of the bottleneck.
+    skip : bool
+        Add the input.
+    scale : float
+    zero_init : bool
+        Start with an output of zero (of x with `skip`); otherwise PyTorch's own initial values, as published.
+    """
+
+    def __init__(self, width: int, inner: int, *, skip: bool, scale: float = 1.0, zero_init: bool = False) -> None:
+        super().__init__()
+        self.down, self.up = nn.Linear(width, inner), nn.Linear(inner, width)
+        self.skip, self.scale = skip, scale
+        if zero_init:
+            nn.init.zeros_(self.up.weight)
+            nn.init.zeros_(self.up.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.scale * self.up(F.gelu(self.down(x)))
+        return x + y if self.skip else y
+
+
+def insert(model: SamPromptable, config: AdapterConfig) -> None:
+    """Attach both adapters to each chosen block."""
+    for _, block in encoder_blocks(model, config.blocks):
+        width = block.layer_norm1.normalized_shape[0]
+        inner = max(1, int(width * config.ratio))
+        attach_after(block.attn, Bottleneck(width, inner, skip=True, zero_init=config.zero_init))
+        beside = Bottleneck(width, inner, skip=False, scale=config.scale, zero_init=config.zero_init)
+        attach_beside(block.mlp, beside)
+
+
+def trainable(model: SamPromptable, config: AdapterConfig) -> list[str]:
+    """The adapters, and decoder and prompt encoder as configured."""
+    return adapter_names(model) + decoder_parts(model, config)
+
+
+METHOD = Method(AdapterConfig, insert, trainable)

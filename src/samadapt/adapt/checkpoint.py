@@ -1,0 +1,260 @@
+"""Adapters on disk: adapter.json says what it is and for which base, adapter.safetensors holds the tensors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from samadapt.core.atomic import atomic_path, write_json
+from samadapt.core.errors import AdapterMismatch, CheckpointError, ConfigError, LabelError
+from samadapt.core.image import Label, LabelSet
+from samadapt.version import __version__
+
+if TYPE_CHECKING:
+    import torch
+
+    from samadapt.models import SamPromptable
+
+FORMAT, VERSION = "samadapt-adapter", 1
+INFO_FILE, WEIGHTS_FILE = "adapter.json", "adapter.safetensors"
+_SOURCE = "_loaded_from"
+
+
+@dataclass(frozen=True)
+class AdapterInfo:
+    """What an adapter folder says about itself.
+
+    Attributes
+    ----------
+    method : dict
+        Configuration of the method, JSON-ready.
+    label_set : LabelSet or None
+        Classes of the prompt-free head; None for an adapter without one.
+    base_name, base_hash : str
+        The model it belongs to.
+    base_source : str
+        What `load_model` was given to load it: a catalog name or a path; "" if unknown.
+    image_size : int
+        Side of the model's input in pixels.
+    preprocessing : str
+        Name of the base model's preprocessing.
+    context : dict
+        Window, neighbouring slices and whatever else the images were prepared with.
+    parameters : int
+        Number of stored values.
+    versions : dict
+        samadapt and torch that wrote it.
+    """
+
+    method: dict[str, Any]
+    label_set: LabelSet | None
+    base_name: str
+    base_hash: str
+    base_source: str
+    image_size: int
+    preprocessing: str
+    context: dict[str, Any] = field(default_factory=dict)
+    parameters: int = 0
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+def save_adapter(
+    model: SamPromptable, folder: str | Path, *, context: Mapping[str, Any] | None = None, half: bool = False
+) -> Path:
+    """Write the adaptation of a model; a folder that holds an older one is updated.
+
+    Parameters
+    ----------
+    model : SamPromptable
+        Adapted with `inject`.
+    folder : path
+    context : mapping, optional
+        Replaces the adaptation's own `context`; JSON-ready.
+    half : bool
+        Store float16: half the size, values rounded to 11 bits.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    ConfigError
+        If the model has no adaptation.
+    """
+    from safetensors.torch import save_file
+
+    from samadapt.adapt.adaptation import require_adaptation
+
+    adaptation = require_adaptation(model)
+    if context is not None:
+        adaptation.context = dict(context)
+    state = {name: _storable(tensor, half) for name, tensor in adaptation.state_dict().items()}
+    info = _describe(model, sum(t.numel() for t in state.values()))
+    with atomic_path(Path(folder) / WEIGHTS_FILE) as temporary:
+        save_file(state, temporary, metadata={"format": FORMAT, "version": str(VERSION)})
+    write_json(Path(folder) / INFO_FILE, {"format": FORMAT, "version": VERSION} | _to_tree(info))
+    return Path(folder)
+
+
+def read_adapter_info(folder: str | Path) -> AdapterInfo:
+    """Description of an adapter, without touching its weights or torch.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no adapter, the file is damaged, or a newer samadapt wrote it.
+    """
+    path = Path(folder) / INFO_FILE
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"not an adapter: {INFO_FILE} is missing", where=folder, remedy="Give the folder that training wrote."
+        ) from error
+    except ValueError as error:
+        raise CheckpointError(f"damaged file: {error}", where=path) from error
+    _check_format(tree, path)
+    try:
+        return _from_tree(tree)
+    except (KeyError, TypeError, ValueError, LabelError) as error:
+        raise CheckpointError(f"damaged file: {error!r}", where=path) from error
+
+
+def load_adapter(model: SamPromptable, folder: str | Path) -> AdapterInfo:
+    """Put a saved adapter into its base model, in place: head, method, tensors; what it trained may train on.
+
+    Parameters
+    ----------
+    model : SamPromptable
+        A fresh base model, the one the adapter was made for.
+    folder : path
+
+    Returns
+    -------
+    AdapterInfo
+
+    Raises
+    ------
+    AdapterMismatch
+        If the model is another base, or of another image size.
+    CheckpointError
+        If the files are missing, damaged, newer, or their tensors do not fit the description.
+    """
+    from samadapt.adapt.methods import inject, parse_config
+    from samadapt.adapt.semantic import add_head
+
+    info = read_adapter_info(folder)
+    require_base(model, info, where=folder)
+    state = _read_weights(Path(folder) / WEIGHTS_FILE)
+    try:
+        config = parse_config(info.method)
+    except ConfigError as error:
+        raise CheckpointError(f"the method cannot be restored: {error}", where=folder) from error
+    if info.label_set is not None:
+        add_head(model, info.label_set)
+    adaptation = inject(model, config)
+    adaptation.load_state_dict(state, where=folder)
+    adaptation.context = dict(info.context)
+    return info
+
+
+def require_base(model: SamPromptable, info: AdapterInfo, *, where: object = None) -> None:
+    """Raise `AdapterMismatch` unless the model is the adapter's base at the adapter's image size."""
+    if model.base_hash != info.base_hash:
+        raise AdapterMismatch(
+            f"made for {info.base_name} (weights {info.base_hash}), not for {model.name} (weights {model.base_hash})",
+            where=where,
+            remedy=f"Load the base it was trained on: load_model({info.base_name!r}, adapter=...).",
+        )
+    if model.image_size != info.image_size:
+        raise AdapterMismatch(
+            f"trained at {info.image_size} px, but the model is set to {model.image_size} px",
+            where=where,
+            remedy=f"Load the base with image_size={info.image_size}.",
+        )
+
+
+def source_of(model: SamPromptable) -> str:
+    """What `load_model` was given to load the base; "" for a model made otherwise."""
+    return str(model.__dict__.get(_SOURCE, ""))
+
+
+def remember_source(model: SamPromptable, name_or_path: str | Path) -> None:
+    """Note what a base model was loaded from; a path is made absolute."""
+    path = Path(name_or_path)
+    model.__dict__[_SOURCE] = str(path.resolve()) if path.exists() else str(name_or_path)
+
+
+def _describe(model: SamPromptable, parameters: int) -> AdapterInfo:
+    import torch
+
+    from samadapt.adapt.adaptation import require_adaptation
+
+    adaptation = require_adaptation(model)
+    return AdapterInfo(
+        method=adaptation.config.model_dump(mode="json"),
+        label_set=None if model.head is None else model.head.label_set,
+        base_name=model.name,
+        base_hash=model.base_hash,
+        base_source=source_of(model),
+        image_size=model.image_size,
+        preprocessing=model.preprocessing.name,
+        context=adaptation.context,
+        parameters=parameters,
+        versions={"samadapt": __version__, "torch": torch.__version__},
+    )
+
+
+def _to_tree(info: AdapterInfo) -> dict[str, Any]:
+    tree = {key: value for key, value in vars(info).items() if key != "label_set"}
+    if info.label_set is None:
+        return tree | {"label_set": None}
+    labels = [asdict(label) for label in info.label_set.labels]
+    return tree | {"label_set": {"labels": labels, "ignore": info.label_set.ignore}}
+
+
+def _from_tree(tree: dict[str, Any]) -> AdapterInfo:
+    fields = {key: tree[key] for key in AdapterInfo.__dataclass_fields__}
+    if not (isinstance(fields["method"], dict) and isinstance(fields["context"], dict)):
+        raise ValueError("method and context must be mappings")
+    labels = fields.pop("label_set")
+    label_set = labels and LabelSet(tuple(Label(**label) for label in labels["labels"]), labels["ignore"])
+    return AdapterInfo(label_set=label_set or None, **fields)
+
+
+def _check_format(tree: Any, path: Path) -> None:
+    if not isinstance(tree, dict) or tree.get("format") != FORMAT or not isinstance(tree.get("version"), int):
+        raise CheckpointError("not the description of an adapter", where=path)
+    if tree["version"] > VERSION:
+        raise CheckpointError(
+            f"adapter format {tree['version']} is newer than format {VERSION}, the newest this version reads",
+            where=path,
+            remedy="Update samadapt.",
+        )
+
+
+def _read_weights(path: Path) -> dict[str, torch.Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        state: dict[str, torch.Tensor] = load_file(path)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{WEIGHTS_FILE} is missing", where=path.parent) from error
+    except SafetensorError as error:
+        raise CheckpointError(
+            f"damaged or truncated weights: {error}", where=path, remedy="Copy the file again from its source."
+        ) from error
+    return state
+
+
+def _storable(tensor: torch.Tensor, half: bool) -> torch.Tensor:
+    import torch
+
+    stored = tensor.cpu().contiguous()
+    return stored.to(torch.float16) if half and stored.is_floating_point() else stored

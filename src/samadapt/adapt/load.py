@@ -1,0 +1,103 @@
+"""`load_model`: a base model, with an adapter if asked, from a name, a file, or what training left behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from samadapt.core.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from samadapt.adapt.checkpoint import AdapterInfo
+    from samadapt.models import SamPromptable
+
+
+def load_model(
+    name_or_path: str | Path, image_size: int | None = None, adapter: str | Path | None = None
+) -> SamPromptable:
+    """Load a promptable model.
+
+    Parameters
+    ----------
+    name_or_path : str or path
+        Name from the catalog, a checkpoint, an adapter folder, or the run folder of a training; the last two
+        load their own base model.
+    image_size : int, optional
+        Side of the model's input in pixels; None: that of the adapter, or of the checkpoint.
+    adapter : path, optional
+        Adapter folder or training run folder to put into the base model; a SAMed LoRA file (.pth) is read too.
+
+    Returns
+    -------
+    SamPromptable
+        In evaluation mode, on the CPU.
+
+    Raises
+    ------
+    CheckpointError
+        If weights are missing, damaged, or of another model.
+    AdapterMismatch
+        If the adapter was made for another base model or image size.
+    """
+
+    own = None if Path(name_or_path).is_file() else find_adapter(name_or_path)
+    if own is not None and adapter is not None:
+        raise CheckpointError(
+            "both the model and the adapter argument name an adapter", where=name_or_path, remedy="Give one of them."
+        )
+    if own is not None:
+        return _with_adapter(None, image_size, own)
+    if adapter is None:
+        return _base(name_or_path, image_size)
+    if Path(adapter).is_file():
+        return _with_published(name_or_path, image_size, Path(adapter))
+    return _with_adapter(name_or_path, image_size, find_adapter(adapter) or Path(adapter))
+
+
+def find_adapter(path: str | Path) -> Path | None:
+    """Adapter folder at `path` or inside the run folder `path` (best before last); None if there is none."""
+    from samadapt.adapt.checkpoint import INFO_FILE
+
+    for folder in (Path(path), Path(path) / "adapter", Path(path) / "last"):
+        if (folder / INFO_FILE).is_file():
+            return folder
+    return None
+
+
+def _base(name_or_path: str | Path, image_size: int | None) -> SamPromptable:
+    from samadapt.adapt.checkpoint import remember_source
+    from samadapt.models import load
+
+    model = load(name_or_path, image_size=image_size)
+    remember_source(model, name_or_path)
+    return model
+
+
+def _with_adapter(base: str | Path | None, image_size: int | None, folder: Path) -> SamPromptable:
+    from samadapt.adapt.checkpoint import load_adapter, read_adapter_info
+
+    info = read_adapter_info(folder)
+    size = image_size or info.image_size
+    model = _base(base, size) if base is not None else _base_of(info, size, folder)
+    load_adapter(model, folder)
+    return model.eval()
+
+
+def _base_of(info: AdapterInfo, image_size: int, folder: Path) -> SamPromptable:
+    source = info.base_source or info.base_name
+    try:
+        return _base(source, image_size)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"its base model {info.base_name} cannot be loaded: {error}",
+            where=folder,
+            remedy="Give the base model yourself: load_model(<base>, adapter=<this folder>).",
+        ) from error
+
+
+def _with_published(base: str | Path, image_size: int | None, path: Path) -> SamPromptable:
+    from samadapt.adapt.published import load_samed
+
+    model = _base(base, image_size)
+    load_samed(model, path)
+    return model.eval()

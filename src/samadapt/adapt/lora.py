@@ -1,0 +1,137 @@
+"""Low-rank updates of queries and values: h = W x + (alpha / r) B A x with W frozen.
+
+References
+----------
+.. [1] Hu et al. 2021, LoRA, arXiv:2106.09685.
+.. [2] Zhang and Liu 2023, SAMed, arXiv:2304.13785; hitachinsk/SAMed e351840 (placement and initial values).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from samadapt.adapt.adaptation import Method
+from samadapt.adapt.config import LoraConfig
+from samadapt.adapt.parts import DECODER_TRANSFORMER, decoder_parts, encoder_blocks, named, placed
+
+if TYPE_CHECKING:
+    from samadapt.models import SamPromptable
+
+Rows = dict[str, tuple[int, int]]
+"""{name of the update: (first, past last) row of the weight that it changes}."""
+
+
+class LowRank(nn.Module):
+    """x (..., n_in) to B A x (..., n_out).
+
+    A starts uniform (Kaiming, a = sqrt 5), B at zero, so the update starts at zero.
+    """
+
+    def __init__(self, n_in: int, n_out: int, rank: int) -> None:
+        super().__init__()
+        self.A = nn.Parameter(torch.empty(rank, n_in))
+        self.B = nn.Parameter(torch.zeros(n_out, rank))
+        nn.init.kaiming_uniform_(self.A, a=math.sqrt(5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(F.linear(x, self.A), self.B)
+
+    def weight(self) -> Tensor:
+        """B A, (n_out, n_in)."""
+        return self.B @ self.A
+
+
+class LoraLinear(nn.Linear):
+    """A linear layer with low-rank updates of some of its rows; keeps the layer's own parameters and their names.
+
+    Parameters
+    ----------
+    linear : Linear
+        Its weight and bias are taken over, not copied.
+    rows : Rows
+        For a fused (3 d, d) qkv layer {"lora_q": (0, d), "lora_v": (2 d, 3 d)}.
+    rank : int
+    scale : float
+        alpha / rank.
+    """
+
+    def __init__(self, linear: nn.Linear, rows: Rows, rank: int, scale: float = 1.0) -> None:
+        super().__init__(linear.in_features, linear.out_features, linear.bias is not None, device="meta")
+        self.weight, self.bias = linear.weight, linear.bias
+        self.rows, self.scale = rows, scale
+        for name, (start, stop) in rows.items():
+            self.add_module(name, placed(LowRank(linear.in_features, stop - start, rank), linear))
+
+    def updates(self) -> Iterator[tuple[slice, LowRank]]:
+        """(rows, update) pairs."""
+        for name, (start, stop) in self.rows.items():
+            update = self.get_submodule(name)
+            assert isinstance(update, LowRank)
+            yield slice(start, stop), update
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = super().forward(x)
+        for rows, update in self.updates():
+            y[..., rows] += self.scale * update(x)
+        return y
+
+    @torch.no_grad()
+    def folded(self) -> nn.Linear:
+        """Plain layer with the same weight and bias objects, to which the updates were added."""
+        for rows, update in self.updates():
+            change = self.scale * (update.B.float() @ update.A.float())
+            self.weight[rows] = (self.weight[rows].float() + change).to(self.weight.dtype)
+        plain = nn.Linear(self.in_features, self.out_features, self.bias is not None, device="meta")
+        plain.weight, plain.bias = self.weight, self.bias
+        return plain.train(self.training)
+
+
+def insert(model: SamPromptable, config: LoraConfig) -> None:
+    """Put updates into the chosen encoder blocks and, if asked, into the decoder's attentions."""
+    scale = (config.alpha or config.rank) / config.rank
+    if config.encoder:
+        for _, block in encoder_blocks(model, config.blocks):
+            qkv, width = block.attn.qkv, block.attn.qkv.in_features
+            rows = {"lora_q": (0, width), "lora_v": (2 * width, 3 * width)}
+            block.attn.qkv = LoraLinear(qkv, rows, config.rank, scale)
+    if config.decoder:
+        for attention in _decoder_attentions(model):
+            for name in ("q_proj", "v_proj"):
+                linear = getattr(attention, name)
+                rows = {"lora": (0, linear.out_features)}
+                setattr(attention, name, LoraLinear(linear, rows, config.rank, scale))
+
+
+def trainable(model: SamPromptable, config: LoraConfig) -> list[str]:
+    """The updates, and prompt encoder and decoder as configured; the decoder's transformer not if it has updates."""
+    updates = [name for name, _ in model.named_parameters() if _is_update(name)]
+    others = [name for name in decoder_parts(model, config) if not _is_update(name)]
+    frozen = set(named(model, DECODER_TRANSFORMER)) if config.decoder else set()
+    return updates + [name for name in others if name not in frozen]
+
+
+def fold(model: SamPromptable) -> None:
+    """Replace every updated layer by a plain one with the sum of both weights."""
+    for name, module in list(model.named_modules()):
+        if isinstance(module, LoraLinear):
+            parent, _, last = name.rpartition(".")
+            setattr(model.get_submodule(parent), last, module.folded())
+
+
+def _decoder_attentions(model: SamPromptable) -> list[Any]:
+    modules = model.sam.mask_decoder.transformer.modules()
+    return [module for module in modules if hasattr(module, "q_proj") and hasattr(module, "v_proj")]
+
+
+def _is_update(name: str) -> bool:
+    parts = name.split(".")
+    return len(parts) > 1 and parts[-2] in ("lora", "lora_q", "lora_v") and parts[-1] in ("A", "B")
+
+
+METHOD = Method(LoraConfig, insert, trainable, fold)

@@ -1,0 +1,62 @@
+"""Names of the parts of a SAM network, as methods choose from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from samadapt.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from samadapt.models import SamPromptable
+
+ENCODER = "sam.vision_encoder."
+PROMPT_ENCODER = "sam.prompt_encoder."
+DECODER = "sam.mask_decoder."
+DECODER_TRANSFORMER = "sam.mask_decoder.transformer."
+HEAD = (
+    "sam.mask_decoder.mask_tokens.",
+    "sam.mask_decoder.output_hypernetworks_mlps.",
+    "sam.mask_decoder.iou_prediction_head.",
+)
+
+# Random Fourier features of positions: a buffer in the original code, a parameter here. Never trained.
+_CONSTANT = "positional_embedding"
+
+
+def named(model: nn.Module, *prefixes: str) -> list[str]:
+    """Names of the parameters that start with one of `prefixes`; fixed position features are left out."""
+    return [n for n, _ in model.named_parameters() if n.startswith(prefixes) and not n.endswith(_CONSTANT)]
+
+
+def decoder_parts(model: nn.Module, config: Any) -> list[str]:
+    """Mask decoder and prompt encoder as `train_decoder` and `train_prompt_encoder` say."""
+    names = named(model, DECODER) if config.train_decoder else []
+    return names + (named(model, PROMPT_ENCODER) if config.train_prompt_encoder else [])
+
+
+def encoder_blocks(model: SamPromptable, chosen: Sequence[int] | None) -> Iterator[tuple[int, Any]]:
+    """(index, block) of the chosen image encoder blocks, all for None.
+
+    Raises
+    ------
+    ConfigError
+        If a chosen block does not exist.
+    """
+    layers = model.sam.vision_encoder.layers
+    wrong = [i for i in chosen or () if not 0 <= i < len(layers)]
+    if wrong:
+        raise ConfigError(
+            f"blocks {wrong} do not exist", where=model.name, remedy=f"Blocks are 0 to {len(layers) - 1}."
+        )
+    for index, layer in enumerate(layers):
+        if chosen is None or index in chosen:
+            yield index, layer
+
+
+def placed(module: nn.Module, like: nn.Module) -> nn.Module:
+    """`module` on the device, and in the precision and mode, of the module `like`."""
+    parameter = next(like.parameters())
+    return module.to(device=parameter.device, dtype=parameter.dtype).train(like.training)

@@ -1,0 +1,117 @@
+"""Read adapters that other projects published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from samadapt.adapt.adaptation import Adaptation
+from samadapt.adapt.config import LoraConfig
+from samadapt.adapt.methods import inject
+from samadapt.adapt.parts import ENCODER
+from samadapt.adapt.semantic import add_head
+from samadapt.core.errors import AdapterMismatch, CheckpointError
+from samadapt.core.image import LabelSet
+from samadapt.models.convert import from_meta
+from samadapt.models.read import read_tensors
+
+if TYPE_CHECKING:
+    from samadapt.models import SamPromptable
+
+SYNAPSE = ("spleen", "right kidney", "left kidney", "gallbladder", "liver", "stomach", "aorta", "pancreas")
+"""Classes 1 to 8 of SAMed's published files."""
+
+_MASK_TOKENS = "mask_decoder.mask_tokens.weight"
+_FREQUENCIES = "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"
+_TRAINED_WHOLE = ("prompt_encoder.", "mask_decoder.")
+
+
+def load_samed(model: SamPromptable, path: str | Path, label_set: LabelSet | None = None) -> Adaptation:
+    """Put a LoRA file of SAMed into its base model, in place.
+
+    Parameters
+    ----------
+    model : SamPromptable
+        The SAM it was trained on, at the image size of the training (512 for the published files).
+    path : path
+        File with w_a_NNN, w_b_NNN (queries and values of the blocks in turn), prompt encoder and mask decoder.
+        Only tensors are read; code in the file is never run.
+    label_set : LabelSet, optional
+        Meaning of the classes; None: the eight Synapse organs, or "class k" for another number of classes.
+
+    Returns
+    -------
+    Adaptation
+        LoRA of the file's rank, with a prompt-free head.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is damaged, holds more than tensors, or is no SAMed file.
+    AdapterMismatch
+        If the numbers of blocks, widths or classes do not fit.
+
+    References
+    ----------
+    .. [1] hitachinsk/SAMed e351840, `save_lora_parameters` of the image encoder LoRA.
+    """
+    state = read_tensors(path)
+    first, classes = _check_kind(state, path), state[_MASK_TOKENS].shape[0] - 1
+    _check_fit(model, state, path)
+    labels = label_set or _default_labels(classes)
+    if len(labels) != classes:
+        raise AdapterMismatch(f"the file has {classes} classes, the label set {len(labels)}", where=path)
+    add_head(model, labels)
+    adaptation = inject(model, LoraConfig(rank=first.shape[0]))
+    adaptation.load_state_dict(_converted(state), where=path)
+    return adaptation
+
+
+def _check_kind(state: Mapping[str, Tensor], path: str | Path) -> Tensor:
+    if "w_a_000" not in state or _MASK_TOKENS not in state:
+        raise CheckpointError(
+            "not a LoRA file of SAMed: w_a_000 or the mask decoder is missing",
+            where=path,
+            remedy="Give the file that SAMed's training wrote (epoch_159.pth), not a SAM checkpoint.",
+        )
+    return state["w_a_000"]
+
+
+def _check_fit(model: SamPromptable, state: Mapping[str, Tensor], path: str | Path) -> None:
+    layers = model.sam.vision_encoder.layers
+    found, width = sum(k.startswith("w_a_") for k in state), state["w_a_000"].shape[1]
+    wanted = layers[0].attn.qkv.in_features
+    frequencies = state.get(_FREQUENCIES)
+    if frequencies is not None and not torch.equal(frequencies, model.sam.shared_image_embedding.positional_embedding):
+        raise AdapterMismatch(
+            f"the position frequencies are not those of {model.name}",
+            where=path,
+            remedy="The file was trained on another base model; load that one.",
+        )
+    if found != 2 * len(layers) or width != wanted:
+        raise AdapterMismatch(
+            f"updates of {found / 2:g} blocks of width {width}, but {model.name} has {len(layers)} of width {wanted}",
+            where=path,
+            remedy="Load the base it was trained on: SAM ViT-B for SAMed, ViT-H for SAMed_h.",
+        )
+
+
+def _default_labels(classes: int) -> LabelSet:
+    names = SYNAPSE if classes == len(SYNAPSE) else tuple(f"class {k}" for k in range(1, classes + 1))
+    return LabelSet.from_names(dict(enumerate(names, start=1)))
+
+
+def _converted(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    names = {_update_name(key): tensor for key, tensor in state.items() if key.startswith(("w_a_", "w_b_"))}
+    others = {key: tensor for key, tensor in state.items() if key.startswith(_TRAINED_WHOLE)}
+    names |= {f"sam.{key}": tensor for key, tensor in from_meta(others).items()}
+    return {name: tensor for name, tensor in names.items() if not name.endswith("positional_embedding")}
+
+
+def _update_name(key: str) -> str:
+    block, value = divmod(int(key[4:]), 2)
+    return f"{ENCODER}layers.{block}.attn.qkv.lora_{'qv'[value]}.{key[2].upper()}"

@@ -1,0 +1,133 @@
+"""Prompt-free head: one mask token for background and each class, all returned, no prompt.
+
+References
+----------
+.. [1] Zhang and Liu 2023, SAMed, arXiv:2304.13785; hitachinsk/SAMed e351840.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from samadapt.core.errors import ConfigError
+from samadapt.core.image import LabelSet
+
+if TYPE_CHECKING:
+    from samadapt.models import SamPromptable
+
+IGNORED = -100
+"""Class index of pixels that belong to no class: the `ignore_index` of torch's losses."""
+
+
+@dataclass(frozen=True)
+class SemanticHead:
+    """Meaning of the mask tokens of an adapted model.
+
+    Attributes
+    ----------
+    label_set : LabelSet
+        Channel 0 is background, channel k the k-th label in ascending order of value.
+    """
+
+    label_set: LabelSet
+
+    @property
+    def channels(self) -> int:
+        """Number of classes with background, N + 1."""
+        return len(self.label_set) + 1
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """Label value of each channel; 0 for background."""
+        return (0, *self.label_set.values)
+
+    def logits(self, model: SamPromptable, embedding: Tensor) -> Tensor:
+        """Class logits without any prompt.
+
+        Parameters
+        ----------
+        model : SamPromptable
+        embedding : Tensor of shape (B, C, h, w), float
+            From `model.encode`.
+
+        Returns
+        -------
+        Tensor of shape (B, N + 1, 4 h, 4 w), float
+        """
+        return model.decode_tokens(embedding).low_res_logits[:, 0]
+
+    def class_indices(self, labels: Tensor) -> Tensor:
+        """Channel of each pixel of a label map.
+
+        Parameters
+        ----------
+        labels : Tensor of any shape, integer
+            Values of the label set, 0 background.
+
+        Returns
+        -------
+        Tensor of the same shape, int64
+            0..N, or -100 for the label set's `ignore` value and for values outside the set.
+        """
+        known = torch.tensor(self.values, device=labels.device)
+        place = torch.searchsorted(known, labels.long()).clamp_max(len(known) - 1)
+        return torch.where(known[place] == labels, place, IGNORED)
+
+    def label_values(self, classes: Tensor) -> Tensor:
+        """Label values (int64) of a map of channels, the inverse of `class_indices`."""
+        return torch.tensor(self.values, device=classes.device)[classes]
+
+
+def add_head(model: SamPromptable, label_set: LabelSet, *, seed: int = 0) -> SemanticHead:
+    """Give a model one mask token for background and each label, in place.
+
+    Mask tokens, hypernetworks and IoU head are made anew with SAM's own initial values (normal tokens, PyTorch's
+    linear layers) and will learn; the rest of the model is left alone.
+
+    Parameters
+    ----------
+    model : SamPromptable
+    label_set : LabelSet
+        Of N labels, at least one.
+    seed : int
+        Of the initial values.
+
+    Returns
+    -------
+    SemanticHead
+        Also at `model.head`.
+
+    Raises
+    ------
+    ConfigError
+        If the label set is empty.
+    """
+    from samadapt.adapt.seeded import seeded
+
+    if not len(label_set):
+        raise ConfigError("a semantic head needs at least one label", where=model.name)
+    with seeded("semantic head", len(label_set), seed):
+        _replace_tokens(model.sam.mask_decoder, len(label_set) + 1)
+    head = SemanticHead(label_set)
+    model.head = head
+    model.architecture = replace(model.architecture, mask_tokens=head.channels)
+    return head
+
+
+def _replace_tokens(decoder: Any, count: int) -> None:
+    from transformers.models.sam.modeling_sam import SamFeedForward
+
+    from samadapt.adapt.parts import placed
+
+    config, width = decoder.config, decoder.hidden_size
+    iou = (width, config.iou_head_hidden_dim, count, config.iou_head_depth)
+    networks = [SamFeedForward(width, width, width // 8, 3) for _ in range(count)]
+    decoder.output_hypernetworks_mlps = placed(nn.ModuleList(networks), decoder)
+    decoder.mask_tokens = placed(nn.Embedding(count, width), decoder)
+    decoder.iou_prediction_head = placed(SamFeedForward(*iou), decoder)
+    decoder.num_mask_tokens, decoder.num_multimask_outputs = count, count - 1
+    config.num_multimask_outputs = count - 1

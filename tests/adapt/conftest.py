@@ -1,0 +1,35 @@
+"""Fixtures of the adaptation tests."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from adapt_cases import LABELS, METHODS, build_adapted
+
+from samadapt.core.image import LabelSet
+from samadapt.models.promptable import SamPromptable
+
+
+@pytest.fixture(params=sorted(METHODS))
+def config(request: pytest.FixtureRequest) -> Any:
+    return METHODS[request.param]
+
+
+@pytest.fixture(params=["prompts", "head"])
+def label_set(request: pytest.FixtureRequest) -> LabelSet | None:
+    return LABELS if request.param == "head" else None
+
+
+@pytest.fixture
+def adapted(config: Any, label_set: LabelSet | None) -> SamPromptable:
+    """Tiny model with the method, with and without the head."""
+    return build_adapted(config, label_set)
+
+
+@pytest.fixture
+def adapted_with_head(config: Any) -> Callable[..., SamPromptable]:
+    """Function of image size: a tiny model with the method and the head."""
+    return functools.partial(build_adapted, config, LABELS)
