@@ -16,7 +16,7 @@ from samadapt.core.image import Image, LabelMap, LabelSet, Volume
 from samadapt.data.chunks import checksum, compress_image, compress_labels
 from samadapt.data.labels import remap
 from samadapt.data.objects import layered_objects, semantic_objects
-from samadapt.data.records import CHUNK, OBJECT, CaseRecord, pack_rows
+from samadapt.data.records import CHUNK, CaseRecord, pack_rows
 from samadapt.data.slicing import SliceAxis, choose_axis, reslice
 from samadapt.data.window import window_of
 
@@ -129,7 +129,7 @@ class _Encoder:
 
     def line(self, record: CaseRecord, split: str | None) -> dict[str, Any]:
         """The journal line of the case."""
-        objects = np.concatenate(self._objects, dtype=OBJECT)  # without dtype the padding would go
+        objects = np.concatenate(self._objects)
         return {
             "record": record.to_dict(),
             "split": split,

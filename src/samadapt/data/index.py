@@ -257,22 +257,19 @@ def _fingerprint(contents: Contents, digests: list[str]) -> str:
 
 
 def _save(path: Path, array: NDArray[Any]) -> None:
-    np.save(path, array, allow_pickle=False)
-    _sync(path)
+    table = _create(path, array.dtype, len(array))
+    table[:] = array
+    if isinstance(table, np.memmap):
+        table.flush()
 
 
 def _create(path: Path, dtype: np.dtype[Any], rows: int) -> NDArray[Any]:
     """A zeroed .npy file to fill; its room is reserved first, since a full disk would kill a memory map."""
-    if rows == 0:
-        _save(path, np.zeros(0, dtype))
+    if rows == 0:  # nothing to map
+        np.save(path, np.zeros(0, dtype), allow_pickle=False)
         return np.zeros(0, dtype)
     table = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=(rows,))
     if hasattr(os, "posix_fallocate"):
         with open(path, "rb+") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     return table
-
-
-def _sync(path: Path) -> None:
-    with open(path, "rb+") as file:
-        os.fsync(file.fileno())

@@ -35,7 +35,8 @@ class Journal:
         with disk_errors(self.path):
             self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
         self._end = _whole_lines(self.path)
-        os.ftruncate(self._fd, self._end)
+        if self._end < self.path.stat().st_size:
+            os.ftruncate(self._fd, self._end)
         os.lseek(self._fd, self._end, os.SEEK_SET)
         self._pending: list[bytes] = []
         if new or self._end == 0:

@@ -33,15 +33,13 @@ CHUNK = np.dtype(
 """Where the two chunks of a slice lie; a slice without labels has no label chunk (0 bytes)."""
 
 OBJECT = np.dtype(
-    {
-        "names": ["case", "z", "slice", "object", "value", "area", "x0", "y0", "x1", "y1", "label", "layer"],
-        "formats": ["<u4"] * 6 + ["<u2"] * 5 + ["u1"],
-        "offsets": [0, 4, 8, 12, 16, 20, 24, 26, 28, 30, 32, 34],
-        "itemsize": 36,
-    }
+    [(name, "<u4") for name in ("case", "z", "slice", "object", "value", "area")]
+    + [(name, "<u2") for name in ("x0", "y0", "x1", "y1", "label")]
+    + [("layer", "u1"), ("spare", "u1")]
 )
 """One row an object: a (slice, label) of semantic data, an instance of instance data. Boxes are XYXY, maximum
-inclusive, in pixels of the slice."""
+inclusive, in pixels of the slice. "spare" is zero; it aligns the rows, and a named field, unlike padding, survives
+NumPy's operations."""
 
 
 @dataclass(frozen=True)
