@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +73,18 @@ class Layout:
         if target:
             self.objects.append(self._parts[number])
         return number
+
+    def paint_pieces(self, codes: NDArray[np.integer[Any]], materials: dict[int, str]) -> None:
+        """Paint a whole partition at once: an object of its material wherever `codes` (size, size) has its key."""
+        lookup = np.zeros(int(codes.max()) + 1, dtype=np.int16)
+        for code, material in materials.items():
+            lookup[code] = len(self.materials)
+            self.materials.append(material)
+            self._parent.append(None)
+            self._parts.append({int(lookup[code])})
+            self.objects.append(self._parts[-1])
+        numbers = lookup[codes]
+        self.regions = np.where(numbers > 0, numbers, self.regions)
 
     def _among(self, regions: Iterable[int]) -> NDArray[np.bool_]:
         lookup = np.zeros(len(self.materials), dtype=bool)

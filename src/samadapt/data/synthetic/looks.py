@@ -100,7 +100,7 @@ def mr(rng: np.random.Generator, layout: Layout) -> Field:
 
 def any_grey(rng: np.random.Generator, layout: Layout) -> Field:
     """No physics: every region its own intensity, textures of any strength, bias, noise."""
-    spread = rng.uniform(0.05, 0.5)
+    spread = rng.uniform(0.08, 0.5)
     base = rng.uniform(0.2, 0.8)
     values = [base + rng.uniform(-spread, spread) for _ in layout.materials]
     image = soften(rng, layout.table(values), 4.0)
@@ -123,13 +123,20 @@ def any_colour(rng: np.random.Generator, layout: Layout) -> Field:
 def ultrasound(rng: np.random.Generator, layout: Layout) -> Field:
     """Ultrasound: multiplicative speckle, log compression, bright borders, shadows, a sector or a rectangle."""
     size = layout.size
-    ranges = {"fluid": (0.0, 0.12), "vessel": (0.0, 0.15), "gas": (0.8, 1.0), "bone": (0.8, 1.0), "air": (0.1, 0.4)}
-    image = soften(rng, np.clip(layout.table(values_of(rng, layout, ranges, 0.08)), 0.02, 1.2), 3.0)
+    ranges = {
+        "fluid": (0.0, 0.12),
+        "vessel": (0.0, 0.15),
+        "gas": (0.8, 1.0),
+        "bone": (0.8, 1.0),
+        "air": (0.1, 0.4),
+        "any": (0.03, 1.0),
+    }
+    image = soften(rng, np.clip(layout.table(values_of(rng, layout, ranges, 0.12)), 0.02, 1.2), 3.0)
     image = shaded(rng, image, rng.uniform(0.2, 0.6))
     image = single(image + rng.uniform(0, 0.8) * np.abs(np.diff(image, axis=0, prepend=image[:1])))
     name = str(rng.choice(["speckle", "fine", "medium"]))
-    image = image * np.exp(np.float32(rng.uniform(0.25, 0.6)) * grain(rng, size, name))
-    image = np.log1p(8 * np.clip(image, 0, None)) / np.float32(np.log(9))
+    image = image * np.exp(np.float32(rng.uniform(0.15, 0.45)) * grain(rng, size, name))
+    image = np.log1p(5 * np.clip(image, 0, None)) / np.float32(np.log(rng.uniform(6, 10)))
     if rng.random() < 0.5:
         beams = spline_basis(size, 24) @ (rng.random(24) < 0.2).astype(np.float32)
         depth = np.linspace(0, 1, size, dtype=np.float32)[:, None] > rng.uniform(0.2, 0.7)

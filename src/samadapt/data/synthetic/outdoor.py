@@ -49,13 +49,13 @@ def _fields(rng: np.random.Generator, layout: Layout, space: Space) -> None:
     v = (c * space.y - s * space.x + 4 * space.size) / np.float32(pitch[1]) + shift
     column = np.floor(v).astype(np.int32)
     column -= column.min()
-    codes = (row - row.min()) * (int(column.max()) + 1) + column
+    codes = (row - row.min()) * (int(column.max()) + 1) + column + 1
     edge = np.minimum(np.abs(u - np.rint(u)) * pitch[0], np.abs(v - np.rint(v)) * pitch[1])
-    inner = edge > rng.uniform(0, 2.5)
-    present = np.flatnonzero(np.bincount(codes.ravel()))
+    codes = np.where(edge > rng.uniform(0, 2.5), codes, 0)
+    present = np.flatnonzero(np.bincount(codes.ravel())[1:]) + 1
     kinds = ["crop", "soil", "meadow", "sand"] if rng.random() < 0.7 else [str(rng.choice(_GROUNDS))]
-    for code in rng.permutation(present)[:40]:
-        layout.paint((codes == code) & inner, str(rng.choice(kinds)))
+    kept = rng.permutation(present)[: int(rng.integers(3, 50))]
+    layout.paint_pieces(codes, {int(code): str(rng.choice(kinds)) for code in kept})
 
 
 def _cover(rng: np.random.Generator, layout: Layout, material: str, threshold: float) -> None:
