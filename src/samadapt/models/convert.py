@@ -79,7 +79,12 @@ def to_meta(state: Mapping[str, T]) -> dict[str, T]:
 
 def is_meta(keys: Iterable[str]) -> bool:
     """True if the names are those of the original SAM code."""
-    return "image_encoder.patch_embed.proj.weight" in set(keys)
+    return any(key.startswith("image_encoder.") for key in keys)
+
+
+def to_transformers(state: Mapping[str, T]) -> dict[str, T]:
+    """Transformers' names for a checkpoint of either layout, which use `layers.0` of the small heads differently."""
+    return from_meta(state) if is_meta(state) else dict(state)
 
 
 def infer_architecture(shapes: Shapes) -> Architecture:

@@ -32,6 +32,7 @@ class Family:
 
 
 _BASE = "Give the base model and apply this file to it: load_model(BASE, adapter=FILE)."
+_UNDER = 'The SAM under the adapters loads alone: models.load(FILE, allow=["*.Adapter.*"]).'
 _ELSE = "Give a SAM 1 or MedSAM checkpoint; `samadapt models` shows what can be loaded."
 
 SAM = Family("sam", "a SAM checkpoint in the original layout", loadable=True)
@@ -48,11 +49,11 @@ _MARKED: tuple[tuple[tuple[str, ...], Family], ...] = (
     ),
     (
         (".Space_Adapter.", ".MLP_Adapter."),
-        Family("medical-sam-adapter", "a Medical SAM Adapter checkpoint", adapters="adapter", advice=_BASE),
+        Family("medical-sam-adapter", "a Medical SAM Adapter checkpoint", adapters="adapter", advice=_ELSE),
     ),
     (
         (".Adapter.channel.",),
-        Family("sam-med2d", "a SAM-Med2D checkpoint with adapters", adapters="sammed2d-adapter", advice=_BASE),
+        Family("sam-med2d", "a SAM-Med2D checkpoint with adapters", adapters="sammed2d-adapter", advice=_UNDER),
     ),
     (
         ("image_encoder.layers.0.blocks.", "image_encoder.patch_embed.seq."),

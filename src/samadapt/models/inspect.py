@@ -8,7 +8,7 @@ from pathlib import Path
 from samadapt.core.errors import SamadaptError
 from samadapt.models import loading
 from samadapt.models.build import canonical
-from samadapt.models.convert import from_meta, infer_architecture
+from samadapt.models.convert import infer_architecture, to_transformers
 from samadapt.models.families import identify
 
 
@@ -73,7 +73,7 @@ def inspect(path: str | Path) -> Inspection:
     """
     checkpoint = loading.find(path)
     family = identify(checkpoint.state)
-    state = from_meta(checkpoint.state)
+    state = to_transformers(checkpoint.state)
     problems = [] if family.loadable else [f"{family.title}. {family.advice}"]
     size_name, image_size, tokens, plan = "", 0, 0, ""
     try:

@@ -15,7 +15,7 @@ from samadapt.core.errors import CheckpointError
 from samadapt.models import catalog, hub, preprocess
 from samadapt.models.architecture import Architecture
 from samadapt.models.build import assemble, canonical
-from samadapt.models.convert import from_meta, infer_architecture, to_meta
+from samadapt.models.convert import infer_architecture, to_meta, to_transformers
 from samadapt.models.families import Family, identify
 from samadapt.models.promptable import SamPromptable
 from samadapt.models.read import read_tensors
@@ -113,7 +113,7 @@ def from_checkpoint(
     family = identify(checkpoint.state)
     if not (family.loadable or _allows_adapters(family, checkpoint.state, allow)):
         raise CheckpointError(f"this is {family.title}", where=checkpoint.where, remedy=family.advice)
-    state = from_meta(checkpoint.state)
+    state = to_transformers(checkpoint.state)
     try:
         architecture = infer_architecture({key: tuple(value.shape) for key, value in state.items()})
     except CheckpointError as error:

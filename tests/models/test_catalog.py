@@ -1,0 +1,79 @@
+"""The catalog's facts, and what inspection says of a file."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from samadapt.core.errors import CheckpointError
+from samadapt.models import catalog, preprocess
+from samadapt.models.architecture import KNOWN
+from samadapt.models.build import empty_sam
+from samadapt.models.inspect import inspect
+
+
+def count(module) -> int:
+    """Trainable numbers; the Fourier frequencies are a constant."""
+    return sum(p.numel() for name, p in module.named_parameters() if "positional_embedding" not in name)
+
+
+def test_parameter_counts_are_those_of_the_networks():
+    counted = 0
+    for entry in catalog.entries():
+        if entry.parameters is None:
+            continue
+        model = empty_sam(KNOWN[entry.architecture])
+        assert count(model) == entry.parameters
+        assert count(model.vision_encoder) == entry.encoder_parameters
+        assert count(model.mask_decoder) == entry.decoder_parameters
+        assert KNOWN[entry.architecture].image_size == entry.image_size
+        counted += 1
+    assert counted == 5
+    vit_b = catalog.get("sam-vit-b")
+    assert (vit_b.encoder_parameters, vit_b.decoder_parameters) == (89_670_912, 4_058_340)
+
+
+def test_entries_are_complete_and_unique():
+    entries = catalog.entries()
+    assert len(set(catalog.names())) == len(entries) >= 9
+    for entry in entries:
+        assert entry.licence
+        assert entry.citation
+        assert entry.where_from
+        assert (entry.preprocessing == "") == (entry.status == "listed")
+        if entry.preprocessing:
+            assert preprocess.get(entry.preprocessing).size == entry.image_size
+    assert catalog.get("facebook/sam-vit-base").name == "sam-vit-b"
+    with pytest.raises(CheckpointError, match="'medsam'"):
+        catalog.get("medsan")
+
+
+def test_the_catalog_does_not_import_torch():
+    code = (
+        "import sys; import samadapt.models.catalog; assert 'torch' not in sys.modules and 'numpy' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("file", "family", "tokens", "adapters", "preprocessing", "loadable"),
+    [
+        ("sam.pth", "sam", 4, "", "sam", True),
+        ("samed.pth", "sam", 9, "", "samed", True),
+        ("med2d.pth", "sam-med2d", 4, "sammed2d-adapter", "sammed2d", False),
+        ("samed_lora_r4.pth", "samed-lora", 0, "lora", "", False),
+        ("msa.pth", "medical-sam-adapter", 0, "adapter", "", False),
+        ("sam2.pt", "sam2", 0, "", "", False),
+    ],
+)
+def test_inspection(golden: Path, file, family, tokens, adapters, preprocessing, loadable):
+    found = inspect(golden / file)
+    assert (found.family, found.mask_tokens, found.adapters) == (family, tokens, adapters)
+    assert (found.preprocessing, found.loadable) == (preprocessing, loadable)
+    assert found.parameters > 0
+    assert bool(found.problems) != loadable
+    if tokens:
+        assert (found.size_name, found.image_size) == ("vit-96x4", 256)
