@@ -177,7 +177,7 @@ _ENTRIES = (
         "file",
         "",
         "https://github.com/hitachinsk/SAMed",
-        "Apache-2.0 (code; the weights carry no statement of their own)",
+        "Apache-2.0 (code)",
         "Zhang and Liu 2023, Customized Segment Anything Model for Medical Image Segmentation, arXiv 2304.13785",
         512,
         "vit-b",
