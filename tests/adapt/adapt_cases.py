@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from typing import Any
 
 import torch
@@ -30,6 +32,11 @@ LABELS = LabelSet.from_names({1: "liver", 3: "left kidney", 7: "right kidney"}, 
 
 def build_tiny(image_size: int = 64, seed: int = 0) -> SamPromptable:
     """Tiny model with random weights everywhere, the same for the same seed."""
+    return copy.deepcopy(_pristine(image_size, seed))
+
+
+@functools.cache
+def _pristine(image_size: int, seed: int) -> SamPromptable:
     model = fresh("test", image_size=image_size)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

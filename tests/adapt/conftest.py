@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 from adapt_cases import LABELS, METHODS, build_adapted
 
 from samadapt.core.image import LabelSet
@@ -33,3 +34,8 @@ def adapted(config: Any, label_set: LabelSet | None) -> SamPromptable:
 def adapted_with_head(config: Any) -> Callable[..., SamPromptable]:
     """Function of image size: a tiny model with the method and the head."""
     return functools.partial(build_adapted, config, LABELS)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    torch.set_num_threads(1)  # the networks are so small that threads only wait for each other

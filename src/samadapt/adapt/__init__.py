@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from samadapt.adapt.checkpoint import AdapterInfo, load_adapter, read_adapter_info, save_adapter
     from samadapt.adapt.load import load_model
     from samadapt.adapt.methods import inject
-    from samadapt.adapt.published import load_samed
+    from samadapt.adapt.published import load_samed, load_sammed2d
     from samadapt.adapt.semantic import SemanticHead, add_head
 
 _HOME = {
@@ -26,6 +26,7 @@ _HOME = {
     "load_adapter": "checkpoint",
     "load_model": "load",
     "load_samed": "published",
+    "load_sammed2d": "published",
     "read_adapter_info": "checkpoint",
     "save_adapter": "checkpoint",
     "trainable_parameters": "adaptation",
@@ -41,6 +42,7 @@ __all__ = [
     "load_adapter",
     "load_model",
     "load_samed",
+    "load_sammed2d",
     "read_adapter_info",
     "save_adapter",
     "trainable_parameters",

@@ -143,7 +143,8 @@ def load_adapter(model: SamPromptable, folder: str | Path) -> AdapterInfo:
     AdapterMismatch
         If the model is another base, or of another image size.
     CheckpointError
-        If the files are missing, damaged, newer, or their tensors do not fit the description.
+        If the files are missing, damaged, newer, or their tensors do not fit the description; in the last case
+        the model already carries the method and should be loaded again.
     """
     from samadapt.adapt.methods import inject, parse_config
     from samadapt.adapt.semantic import add_head

@@ -10,6 +10,7 @@ from samadapt.core.errors import CheckpointError
 if TYPE_CHECKING:
     from samadapt.adapt.checkpoint import AdapterInfo
     from samadapt.models import SamPromptable
+    from samadapt.models.loading import Checkpoint
 
 
 def load_model(
@@ -48,7 +49,7 @@ def load_model(
     if own is not None:
         return _with_adapter(None, image_size, own)
     if adapter is None:
-        return _base(name_or_path, image_size)
+        return _whole(name_or_path, image_size)
     if Path(adapter).is_file():
         return _with_published(name_or_path, image_size, Path(adapter))
     return _with_adapter(name_or_path, image_size, find_adapter(adapter) or Path(adapter))
@@ -64,11 +65,29 @@ def find_adapter(path: str | Path) -> Path | None:
     return None
 
 
-def _base(name_or_path: str | Path, image_size: int | None) -> SamPromptable:
-    from samadapt.adapt.checkpoint import remember_source
-    from samadapt.models import load
+def _whole(name_or_path: str | Path, image_size: int | None) -> SamPromptable:
+    """A model without a separate adapter; SAM-Med2D's files carry theirs inside."""
+    from samadapt.models.families import identify
+    from samadapt.models.loading import find
 
-    model = load(name_or_path, image_size=image_size)
+    checkpoint = find(name_or_path)
+    if identify(checkpoint.state).adapters != "sammed2d-adapter":
+        return _base(name_or_path, image_size, checkpoint)
+    from samadapt.adapt.checkpoint import remember_source
+    from samadapt.adapt.published import load_sammed2d
+
+    model = load_sammed2d(checkpoint, image_size)
+    remember_source(model, name_or_path)
+    return model
+
+
+def _base(name_or_path: str | Path, image_size: int | None, checkpoint: Checkpoint | None = None) -> SamPromptable:
+    """The network alone, without adapters that its file may carry."""
+    from samadapt.adapt.checkpoint import remember_source
+    from samadapt.adapt.published import MED2D_ADAPTERS
+    from samadapt.models.loading import find, from_checkpoint
+
+    model = from_checkpoint(checkpoint or find(name_or_path), image_size, allow=[MED2D_ADAPTERS])
     remember_source(model, name_or_path)
     return model
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,13 +11,14 @@ import torch
 from torch import Tensor
 
 from samadapt.adapt.adaptation import Adaptation
-from samadapt.adapt.config import LoraConfig
+from samadapt.adapt.config import LoraConfig, SamMed2dConfig
 from samadapt.adapt.methods import inject
 from samadapt.adapt.parts import ENCODER
 from samadapt.adapt.semantic import add_head
 from samadapt.core.errors import AdapterMismatch, CheckpointError
 from samadapt.core.image import LabelSet
 from samadapt.models.convert import from_meta
+from samadapt.models.loading import Checkpoint, find, from_checkpoint
 from samadapt.models.read import read_tensors
 
 if TYPE_CHECKING:
@@ -25,6 +27,16 @@ if TYPE_CHECKING:
 SYNAPSE = ("spleen", "right kidney", "left kidney", "gallbladder", "liver", "stomach", "aorta", "pancreas")
 """Classes 1 to 8 of SAMed's published files."""
 
+MED2D_ADAPTERS = "*.Adapter.*"
+"""Names in a SAM-Med2D file that a plain SAM has no place for."""
+
+_MED2D_PARTS = {
+    "channel.0": "squeeze",
+    "channel.2": "excite",
+    "spatial.0": "shrink",
+    "spatial.2": "grow",
+    "norm": "norm",
+}
 _MASK_TOKENS = "mask_decoder.mask_tokens.weight"
 _FREQUENCIES = "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"
 _TRAINED_WHOLE = ("prompt_encoder.", "mask_decoder.")
@@ -69,6 +81,47 @@ def load_samed(model: SamPromptable, path: str | Path, label_set: LabelSet | Non
     adaptation = inject(model, LoraConfig(rank=first.shape[0]))
     adaptation.load_state_dict(_converted(state), where=path)
     return adaptation
+
+
+def load_sammed2d(source: str | Path | Checkpoint, image_size: int | None = None) -> SamPromptable:
+    """Load a SAM-Med2D file, its adapters included.
+
+    Parameters
+    ----------
+    source : path or Checkpoint
+        File, or its tensors already read: the whole network under SAM's names and `image_encoder.blocks.N.Adapter.*`.
+    image_size : int, optional
+        In pixels; None: the file's own, 256 for the published one.
+
+    Returns
+    -------
+    SamPromptable
+        With the adaptation "sammed2d-adapter" at work.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is damaged, or adapters are missing or do not fit.
+
+    References
+    ----------
+    .. [1] OpenGVLab/SAM-Med2D bfd2b93.
+    """
+    checkpoint = source if isinstance(source, Checkpoint) else find(source)
+    model = from_checkpoint(checkpoint, image_size, allow=[MED2D_ADAPTERS])
+    adaptation = inject(model, SamMed2dConfig())
+    names = {_med2d_name(key): t for key, t in from_meta(checkpoint.state).items() if ".Adapter." in key}
+    adapters = {key: t.to(torch.float32) for key, t in names.items()}
+    others = {key: t for key, t in adaptation.state_dict().items() if ".adapter." not in key}
+    adaptation.load_state_dict(adapters | others, where=checkpoint.where)
+    return model
+
+
+def _med2d_name(key: str) -> str:
+    match = re.fullmatch(r"image_encoder\.blocks\.(\d+)\.Adapter\.(\w+(?:\.\d)?)\.(\w+)", key)
+    if match is None or match[2] not in _MED2D_PARTS:
+        return key
+    return f"{ENCODER}layers.{match[1]}.mlp.adapter.{_MED2D_PARTS[match[2]]}.{match[3]}"
 
 
 def _check_kind(state: Mapping[str, Tensor], path: str | Path) -> Tensor:

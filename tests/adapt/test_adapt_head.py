@@ -1,0 +1,58 @@
+"""The prompt-free head: shapes, initial values, order of classes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from adapt_cases import LABELS, build_tiny
+
+from samadapt.adapt import add_head
+from samadapt.core.errors import ConfigError
+from samadapt.core.image import LabelSet
+
+
+def test_logits_are_all_mask_tokens_without_a_prompt():
+    model = build_tiny()
+    head = add_head(model, LABELS)
+    embedding = model.encode(torch.zeros(2, 3, 64, 64))
+    logits = head.logits(model, embedding)
+    assert model.head is head
+    assert logits.shape == (2, 4, 16, 16)
+    assert (model.mask_tokens, model.architecture.mask_tokens, head.channels) == (4, 4, 4)
+    assert torch.equal(logits, model.decode_tokens(embedding).low_res_logits[:, 0])
+    five = add_head(model, LabelSet.from_names({k: f"class {k}" for k in range(1, 6)}))
+    assert five.logits(model, embedding).shape == (2, 6, 16, 16)
+
+
+def test_only_tokens_hypernetworks_and_iou_head_are_made_anew():
+    model = build_tiny()
+    before = {name: p.clone() for name, p in model.named_parameters()}
+    add_head(model, LABELS)  # four tokens, as before: every name and shape stays
+    changed = {n.split(".")[2] for n, p in model.named_parameters() if not torch.equal(p, before[n])}
+    assert changed == {"mask_tokens", "output_hypernetworks_mlps", "iou_prediction_head"}
+
+
+def test_initial_values_are_those_of_sam():
+    model = build_tiny()
+    add_head(model, LabelSet.from_names({k: f"class {k}" for k in range(1, 200)}))
+    decoder = model.sam.mask_decoder
+    assert decoder.mask_tokens.weight.std().item() == pytest.approx(1, rel=0.05)
+    weights = torch.stack([mlp.proj_in.weight for mlp in decoder.output_hypernetworks_mlps])
+    assert weights.abs().max() <= 1 / 32**0.5  # uniform within 1 / sqrt(fan in), PyTorch's linear layer
+    assert weights.std().item() == pytest.approx(1 / (3 * 32) ** 0.5, rel=0.02)
+    assert decoder.iou_prediction_head.proj_out.weight.shape == (200, 32)
+
+
+def test_channels_follow_the_order_of_values():
+    head = add_head(build_tiny(), LABELS)
+    labels = torch.tensor([[0, 1, 3], [7, 255, 2]], dtype=torch.uint8)
+    classes = head.class_indices(labels)
+    assert head.values == (0, 1, 3, 7)
+    assert classes.tolist() == [[0, 1, 2], [3, -100, -100]]
+    assert classes.dtype == torch.int64
+    assert head.label_values(torch.tensor([3, 0, 2])).tolist() == [7, 0, 3]
+
+
+def test_an_empty_label_set_is_refused():
+    with pytest.raises(ConfigError, match="at least one label"):
+        add_head(build_tiny(), LabelSet(()))
