@@ -56,7 +56,7 @@ class PromptTask(Config):
         True, description="Also train the decoder's single-mask token, wherever the prompt is not one lone click"
     )
     loss_size: Literal["image", "mask"] = Field(
-        "image", description="Where the loss is taken: at the image size, or at the decoder's own mask size (faster)"
+        "mask", description="Where the loss is taken: at the image size, or at the decoder's own mask size (faster)"
     )
 
 
