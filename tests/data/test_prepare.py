@@ -36,7 +36,7 @@ def test_same_result_for_any_number_of_workers(tmp_path):
     one, three = make(volumes(9), tmp_path / "1"), make(volumes(9), tmp_path / "3", workers=3)
     assert one.fingerprint == three.fingerprint
     assert bytes_of(one) == bytes_of(three)
-    assert len(bytes_of(one)) == 8
+    assert len(bytes_of(one)) == 9
 
 
 def test_fingerprint_sees_content_and_not_order(tmp_path):

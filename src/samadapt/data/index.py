@@ -23,6 +23,7 @@ from samadapt.data.records import CHUNK, FORMAT_VERSION, OBJECT, SLICE, unpack_r
 from samadapt.data.split import SPLITS, assign_splits
 
 STORE_FILE = "store.json"
+CASES_FILE = "cases.jsonl"
 _ARRAYS = ("slices", "chunks", "objects", "slice_objects", "case_slices", "case_lines", "splits")
 
 
@@ -129,7 +130,9 @@ def read_header(store: Path) -> dict[str, Any]:
 def is_compiled(store: Path) -> bool:
     """True if store.json and the index are there and describe the whole journal."""
     try:
-        open_arrays(store, read_header(store))
+        header = read_header(store)
+        open_arrays(store, header)
+        map_records(store, header).close()
     except StoreError:
         return False
     return True
@@ -147,22 +150,36 @@ def open_arrays(store: Path, header: dict[str, Any]) -> dict[str, NDArray[Any]]:
     try:
         return {name: _map(folder / f"{name}.npy") for name in _ARRAYS}
     except (OSError, ValueError) as error:
-        raise StoreError(
-            f"the index is damaged ({error})",
-            where=folder,
-            remedy="Delete store.json and run the same samadapt prepare again: it rebuilds the index.",
-        ) from error
+        raise _damaged_index(folder, error) from error
 
 
-def map_journal(store: Path) -> mmap.mmap:
-    """The journal as read-only memory."""
-    with open(store / JOURNAL_FILE, "rb") as file:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+def map_records(store: Path, header: dict[str, Any]) -> mmap.mmap:
+    """The case records, one JSON line each, as read-only memory.
+
+    Raises
+    ------
+    StoreError
+        If the file is missing or empty.
+    """
+    path = store / header["index"] / CASES_FILE
+    try:
+        with open(path, "rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError) as error:
+        raise _damaged_index(path, error) from error
 
 
 def _map(path: Path) -> NDArray[Any]:
     array = np.load(path, mmap_mode="r", allow_pickle=False)
     return np.asarray(array)
+
+
+def _damaged_index(where: Path, error: Exception) -> StoreError:
+    return StoreError(
+        f"the index is damaged ({error})",
+        where=where,
+        remedy="Delete store.json and run the same samadapt prepare again: it rebuilds the index.",
+    )
 
 
 def _unfinished(store: Path) -> StoreError:
@@ -207,7 +224,6 @@ def _write_arrays(store: Path, folder: Path, contents: Contents, splits: list[st
     slices, objects = (np.array([case[i] for case in cases], dtype=np.int64) for i in (5, 6))
     first = np.concatenate([[0], np.cumsum(slices)]).astype("<u8")
     _save(folder / "case_slices.npy", first)
-    _save(folder / "case_lines.npy", np.array([case[4] for case in cases], dtype="<u8"))
     _save(folder / "splits.npy", np.array([SPLITS.index(split) for split in splits], dtype="u1"))
     tables = {
         "slices": _create(folder / "slices.npy", SLICE, int(slices.sum())),
@@ -215,10 +231,14 @@ def _write_arrays(store: Path, folder: Path, contents: Contents, splits: list[st
         "objects": _create(folder / "objects.npy", OBJECT, int(objects.sum())),
         "slice_objects": _create(folder / "slice_objects.npy", np.dtype("<u8"), int(slices.sum()) + 1),
     }
-    digests = [
-        _fill_case(tables, index, line, first, split)
-        for index, (line, split) in enumerate(zip(_lines(store, contents), splits))
-    ]
+    digests, at = [], [0]
+    with open(folder / CASES_FILE, "wb") as records:
+        for index, (line, split) in enumerate(zip(_lines(store, contents), splits)):
+            digests.append(_fill_case(tables, index, line, first, split))
+            at.append(at[-1] + records.write(_text(line["record"] | {"split": split})))
+        records.flush()
+        os.fsync(records.fileno())
+    _save(folder / "case_lines.npy", np.array(at, dtype="<u8"))
     for table in tables.values():
         if isinstance(table, np.memmap):
             table.flush()
@@ -229,6 +249,10 @@ def _lines(store: Path, contents: Contents) -> Iterator[dict[str, Any]]:
     with open(store / JOURNAL_FILE, "rb") as file:
         for case in contents.cases:
             yield read_line(file, case[4])
+
+
+def _text(record: dict[str, Any]) -> bytes:
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
 def _fill_case(

@@ -94,7 +94,7 @@ def remap(values: NDArray[Any], table: dict[int, int], label_set: LabelSet, *, w
     largest = max(table, default=0)
     lookup = np.full(largest + 1, -1, dtype=np.int32)
     lookup[[0, *table]] = [0, *table.values()]
-    if top > largest or (len(table) <= largest and (lookup[np.flatnonzero(np.bincount(values.ravel()))] < 0).any()):
+    if top > largest or (len(table) < largest and (lookup[np.flatnonzero(np.bincount(values.ravel()))] < 0).any()):
         label_set.require_known(values, where=where)
     dtype = np.uint8 if max(table.values()) < 256 else np.uint16
     if all(old == new for old, new in table.items()):

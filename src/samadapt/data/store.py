@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import mmap
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +16,7 @@ from samadapt.core.errors import DataError, StoreError
 from samadapt.core.grid import Grid
 from samadapt.core.image import Image, LabelMap, LabelSet, Volume
 from samadapt.data.chunks import checksum, decompress
-from samadapt.data.index import map_journal, open_arrays, read_header
+from samadapt.data.index import map_records, open_arrays, read_header
 from samadapt.data.records import CaseRecord, label_set_from_dict
 from samadapt.data.shards import ShardReader, damaged, shard_path
 from samadapt.data.split import SPLITS
@@ -25,12 +27,12 @@ _CACHED_RECORDS = 4096
 class CaseTable(Sequence[CaseRecord]):
     """The cases of a store, each read when it is asked for."""
 
-    def __init__(self, store: Path, lines: NDArray[np.uint64], splits: NDArray[np.uint8]) -> None:
-        self._lines, self._splits, self._journal = lines, splits, map_journal(store)
+    def __init__(self, lines: NDArray[np.uint64], text: mmap.mmap) -> None:
+        self._lines, self._text = lines, text
         self._record = lru_cache(maxsize=_CACHED_RECORDS)(self._parse)
 
     def __len__(self) -> int:
-        return len(self._lines)
+        return len(self._lines) - 1
 
     @overload
     def __getitem__(self, index: int) -> CaseRecord: ...
@@ -47,12 +49,15 @@ class CaseTable(Sequence[CaseRecord]):
     def __iter__(self) -> Iterator[CaseRecord]:
         return (self._parse(i) for i in range(len(self)))
 
-    def _parse(self, index: int) -> CaseRecord:
-        import json
+    def names(self) -> Iterator[str]:
+        """Names of all cases, in order."""
+        return (self._json(i)["name"] for i in range(len(self)))
 
-        start = int(self._lines[index])
-        line = json.loads(self._journal[start : self._journal.find(b"\n", start)])
-        return CaseRecord.from_dict(line["case"]["record"] | {"split": SPLITS[int(self._splits[index])]})
+    def _json(self, index: int) -> Any:
+        return json.loads(self._text[int(self._lines[index]) : int(self._lines[index + 1])])
+
+    def _parse(self, index: int) -> CaseRecord:
+        return CaseRecord.from_dict(self._json(index))
 
 
 class Store:
@@ -94,7 +99,8 @@ class Store:
         self.slices, self.objects = arrays["slices"], arrays["objects"]
         self._chunks, self._first, self._splits = arrays["chunks"], arrays["case_slices"], arrays["splits"]
         self._slice_objects = arrays["slice_objects"]
-        self.cases: Sequence[CaseRecord] = CaseTable(self.path, arrays["case_lines"], self._splits)
+        self._table = CaseTable(arrays["case_lines"], map_records(self.path, header))
+        self.cases: Sequence[CaseRecord] = self._table
         self._shards = ShardReader(self.path)
         self._last: tuple[int, NDArray[Any]] | None = None
         self._names: dict[str, int] | None = None
@@ -143,7 +149,7 @@ class Store:
             If the store has no such case.
         """
         if self._names is None:
-            self._names = {record.name: index for index, record in enumerate(self.cases)}
+            self._names = {name: index for index, name in enumerate(self._table.names())}
         if name not in self._names:
             raise DataError(f"there is no case called {name!r}", where=self.path)
         return self._names[name]
