@@ -105,7 +105,12 @@ def _explain_one(cls: type[Config], detail: Any) -> str:
 
 def tagged_unions(cls: type[BaseModel]) -> set[str]:
     """Names of the fields that are unions of configurations told apart by a key of the same name."""
-    return {name for name, field in cls.model_fields.items() if field.discriminator == name}
+    found = set()
+    for name, field in cls.model_fields.items():
+        members = _nested(field.annotation)
+        if len(members) > 1 and all(name in member.model_fields for member in members):
+            found.add(name)
+    return found
 
 
 def known_keys(cls: type[BaseModel], prefix: str = "") -> set[str]:
