@@ -14,11 +14,14 @@ from adapt_cases import LABELS, answers, build_adapted, build_tiny
 from safetensors.torch import load_file, save_file
 
 from samadapt.adapt import load_adapter, read_adapter_info, save_adapter
+from samadapt.adapt.adaptation import adaptation_of
 from samadapt.adapt.config import LoraConfig
 from samadapt.adapt.load import find_adapter, load_model
 from samadapt.core.errors import AdapterMismatch, CheckpointError, ConfigError
 from samadapt.core.image import LabelSet
+from samadapt.core.manifest import file_hash
 from samadapt.models.architecture import KNOWN
+from samadapt.models.loading import save_packaged
 from samadapt.models.untrained import fresh
 
 DAMAGES = ["truncated", "absent", "not-json", "no-key", "no-labels", "not-ours", "unknown-method"]
@@ -41,9 +44,11 @@ def test_description(folder: Path):
     assert (info.base_name, info.base_hash, info.image_size) == ("fresh-test", model.base_hash, 64)
     assert info.preprocessing == model.preprocessing.name
     assert info.method == LoraConfig().model_dump(mode="json")
-    assert info.context == {"window": [-125, 275]}
+    assert info.context == {"window": [-125, 275], "context": 1}
     assert info.versions.keys() == {"samadapt", "torch"}
     assert info.parameters == sum(t.numel() for t in load_file(folder / "adapter.safetensors").values())
+    load_adapter(model, folder)
+    assert model.adapter_hash == file_hash(folder / "adapter.safetensors")
     assert sorted(p.name for p in folder.iterdir()) == ["adapter.json", "adapter.safetensors"]
 
 
@@ -157,6 +162,25 @@ def test_load_model_finds_the_adapter_of_a_run(tmp_path: Path, golden: Path):
             assert all(torch.equal(a, b) for a, b in zip(answers(model), answers(found)))
     with pytest.raises(CheckpointError, match="both the model and the adapter"):
         load_model(tmp_path / "run", adapter=tmp_path / "run")
+
+
+def test_neighbouring_slices_are_remembered(tmp_path: Path):
+    model = build_adapted(LoraConfig(rank=1), LABELS)
+    save_adapter(model, tmp_path, context={"context": 3})
+    again = build_tiny()
+    load_adapter(again, tmp_path)
+    assert again.head.context == 3
+
+
+def test_load_model_finds_a_whole_new_model_of_a_run(tmp_path: Path):
+    model = build_tiny()
+    save_packaged(model, tmp_path / "run" / "model", "newcomer")
+    for path in (tmp_path / "run", tmp_path / "run" / "model"):
+        found = load_model(path)
+        assert adaptation_of(found) is None
+        pairs = list(zip(model.parameters(), found.parameters()))
+        assert all(torch.allclose(a, b, atol=1e-3, rtol=1e-3) for a, b in pairs)
+        assert len(pairs) == len(list(model.parameters()))
 
 
 def test_load_model_whose_base_is_gone(folder: Path, golden: Path):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from samadapt.core.atomic import atomic_path, write_json
 from samadapt.core.errors import AdapterMismatch, CheckpointError, ConfigError, LabelError
 from samadapt.core.image import Label, LabelSet
+from samadapt.core.manifest import file_hash
 from samadapt.version import __version__
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class AdapterInfo:
     preprocessing : str
         Name of the base model's preprocessing.
     context : dict
-        Window, neighbouring slices and whatever else the images were prepared with.
+        Window and whatever else the images were prepared with; "context" is that of `SemanticHead`.
     parameters : int
         Number of stored values.
     versions : dict
@@ -93,6 +94,8 @@ def save_adapter(
     adaptation = require_adaptation(model)
     if context is not None:
         adaptation.context = dict(context)
+    if model.head is not None:
+        adaptation.context.setdefault("context", model.head.context)
     state = {name: _storable(tensor, half) for name, tensor in adaptation.state_dict().items()}
     info = _describe(model, sum(t.numel() for t in state.values()))
     with atomic_path(Path(folder) / WEIGHTS_FILE) as temporary:
@@ -137,6 +140,7 @@ def load_adapter(model: SamPromptable, folder: str | Path) -> AdapterInfo:
     Returns
     -------
     AdapterInfo
+        The hash of the weights file is then at `model.adapter_hash`.
 
     Raises
     ------
@@ -157,10 +161,11 @@ def load_adapter(model: SamPromptable, folder: str | Path) -> AdapterInfo:
     except ConfigError as error:
         raise CheckpointError(f"the method cannot be restored: {error}", where=folder) from error
     if info.label_set is not None:
-        add_head(model, info.label_set)
+        add_head(model, info.label_set, context=int(info.context.get("context", 1)))
     adaptation = inject(model, config)
     adaptation.load_state_dict(state, where=folder)
     adaptation.context = dict(info.context)
+    model.adapter_hash = file_hash(Path(folder) / WEIGHTS_FILE)
     return info
 
 

@@ -22,7 +22,7 @@ def load_model(
     ----------
     name_or_path : str or path
         Name from the catalog, a checkpoint, an adapter folder, or the run folder of a training; the last two
-        load their own base model.
+        load their own base model. SAM-Med2D files bring their adapters along.
     image_size : int, optional
         Side of the model's input in pixels; None: that of the adapter, or of the checkpoint.
     adapter : path, optional
@@ -65,12 +65,21 @@ def find_adapter(path: str | Path) -> Path | None:
     return None
 
 
+def find_weights(path: str | Path) -> Path | None:
+    """Weights file in a run folder that trained a whole new model, or in its model folder; None elsewhere."""
+    for folder in (Path(path) / "model", Path(path) / "model-last", Path(path)):
+        files = [file for file in sorted(folder.glob("*.safetensors")) if file.with_suffix(".json").is_file()]
+        if len(files) == 1:
+            return files[0]
+    return None
+
+
 def _whole(name_or_path: str | Path, image_size: int | None) -> SamPromptable:
     """A model without a separate adapter; SAM-Med2D's files carry theirs inside."""
     from samadapt.models.families import identify
     from samadapt.models.loading import find
 
-    checkpoint = find(name_or_path)
+    checkpoint = find(find_weights(name_or_path) or name_or_path)
     if identify(checkpoint.state).adapters != "sammed2d-adapter":
         return _base(name_or_path, image_size, checkpoint)
     from samadapt.adapt.checkpoint import remember_source
@@ -87,7 +96,8 @@ def _base(name_or_path: str | Path, image_size: int | None, checkpoint: Checkpoi
     from samadapt.adapt.published import MED2D_ADAPTERS
     from samadapt.models.loading import find, from_checkpoint
 
-    model = from_checkpoint(checkpoint or find(name_or_path), image_size, allow=[MED2D_ADAPTERS])
+    checkpoint = checkpoint or find(find_weights(name_or_path) or name_or_path)
+    model = from_checkpoint(checkpoint, image_size, allow=[MED2D_ADAPTERS])
     remember_source(model, name_or_path)
     return model
 

@@ -33,5 +33,5 @@ def merge(model: SamPromptable) -> SamPromptable:
         )
     adaptation.method.fold(model)
     remember(model, None)
-    model.base_hash = hash_model(model)
+    model.base_hash, model.adapter_hash = hash_model(model), ""
     return model

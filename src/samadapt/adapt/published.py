@@ -17,6 +17,7 @@ from samadapt.adapt.parts import ENCODER
 from samadapt.adapt.semantic import add_head
 from samadapt.core.errors import AdapterMismatch, CheckpointError
 from samadapt.core.image import LabelSet
+from samadapt.core.manifest import file_hash
 from samadapt.models.convert import from_meta
 from samadapt.models.loading import Checkpoint, find, from_checkpoint
 from samadapt.models.read import read_tensors
@@ -80,6 +81,7 @@ def load_samed(model: SamPromptable, path: str | Path, label_set: LabelSet | Non
     add_head(model, labels)
     adaptation = inject(model, LoraConfig(rank=first.shape[0]))
     adaptation.load_state_dict(_converted(state), where=path)
+    model.adapter_hash = file_hash(path)
     return adaptation
 
 

@@ -31,9 +31,12 @@ class SemanticHead:
     ----------
     label_set : LabelSet
         Channel 0 is background, channel k the k-th label in ascending order of value.
+    context : int
+        Slices of a volume in one input: 1, or 3 for the slice between its neighbours.
     """
 
     label_set: LabelSet
+    context: int = 1
 
     @property
     def channels(self) -> int:
@@ -82,7 +85,7 @@ class SemanticHead:
         return torch.tensor(self.values, device=classes.device)[classes]
 
 
-def add_head(model: SamPromptable, label_set: LabelSet, *, seed: int = 0) -> SemanticHead:
+def add_head(model: SamPromptable, label_set: LabelSet, *, context: int = 1, seed: int = 0) -> SemanticHead:
     """Give a model one mask token for background and each label, in place.
 
     Mask tokens, hypernetworks and IoU head are made anew with SAM's own initial values (normal tokens, PyTorch's
@@ -93,6 +96,8 @@ def add_head(model: SamPromptable, label_set: LabelSet, *, seed: int = 0) -> Sem
     model : SamPromptable
     label_set : LabelSet
         Of N labels, at least one.
+    context : int
+        Slices in one input, see `SemanticHead`.
     seed : int
         Of the initial values.
 
@@ -112,7 +117,7 @@ def add_head(model: SamPromptable, label_set: LabelSet, *, seed: int = 0) -> Sem
         raise ConfigError("a semantic head needs at least one label", where=model.name)
     with seeded("semantic head", len(label_set), seed):
         _replace_tokens(model.sam.mask_decoder, len(label_set) + 1)
-    head = SemanticHead(label_set)
+    head = SemanticHead(label_set, context)
     model.head = head
     model.architecture = replace(model.architecture, mask_tokens=head.channels)
     return head

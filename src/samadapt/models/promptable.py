@@ -43,6 +43,8 @@ class SamPromptable(nn.Module):
     ----------
     head : samadapt.adapt.SemanticHead or None
         Prompt-free head, where one was added.
+    adapter_hash : str
+        Hash of the adapter's weights file, where one was loaded; else "".
     image_size, mask_size : int
         Sides of the input and of the low-resolution masks.
     """
@@ -63,7 +65,7 @@ class SamPromptable(nn.Module):
         self.sam = sam
         self.head: Any = None
         self.architecture, self.preprocessing = architecture, preprocessing
-        self.name, self.family, self.base_hash = name, family, base_hash
+        self.name, self.family, self.base_hash, self.adapter_hash = name, family, base_hash, ""
         self.report, self.multimask = report or LoadReport(), multimask
         self.image_size, self.mask_size = architecture.image_size, architecture.mask_size
 
