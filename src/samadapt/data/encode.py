@@ -76,7 +76,7 @@ def encode_case(source: CaseSource, name: str, settings: EncodeSettings, part: P
     loaded = source.load()
     volume, label = _as_volume(loaded, settings.slice_axis, name)
     volume = _stored_type(volume, name)
-    modality = volume.modality or source.modality
+    modality = source.modality or volume.modality  # a file only knows grey from colour
     window = window_of(volume.voxels, modality, settings.window)
     with disk_errors(part), open(part, "wb") as file:
         encoder = _Encoder(file, settings, name)

@@ -44,7 +44,7 @@ def prepare(config: PrepareConfig | None = None, *, recipe: str | Recipe = "auto
     config : PrepareConfig, optional
         Else the fields of `PrepareConfig` are given by name: ``prepare(source=..., out=...)``.
     recipe : str or Recipe
-        Name, "auto", or an object with `info` and `find`; ignored if `config` is given with a recipe of its own.
+        Name, "auto", or an object with `info` and `find`, which goes before the name in `config`.
     **fields
         See `PrepareConfig`.
 
