@@ -154,7 +154,7 @@ def require_explained(label: LabelMap, label_set: LabelSet, *, where: object = N
         raise LabelError(
             f"the mask mixes 1 and 255 (values {sorted(found)[:8]})",
             where=where,
-            remedy="Say which is meant: ignore=255 leaves those pixels out, threshold=0 makes all non-zero pixels object.",
+            remedy="Say which is meant: ignore=255 leaves those pixels out, threshold=0 makes non-zero pixels object.",
         )
     label_set.require_known(label.values, where=where)
 

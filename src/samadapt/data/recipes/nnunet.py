@@ -150,7 +150,8 @@ def _problem(files: dict[int, Path], label: Path, channels: int) -> str:
     if missing:
         return f"channel {missing[0]:04d} of {channels} is missing"
     if not label.is_file():
-        return f"image without label ({label.parent.name}/{label.name} is missing)"
+        kind = "test image" if label.parent.name == "labelsTs" else "image"
+        return f"{kind} without label ({label.parent.name}/{label.name} is missing)"
     return f"label {reason}" if (reason := unreadable(label)) else ""
 
 
