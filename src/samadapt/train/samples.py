@@ -197,7 +197,7 @@ def batches(
     return iter(
         DataLoader(
             dataset,
-            batch_sampler=tickets,  # type: ignore[arg-type]
+            batch_sampler=tickets,
             num_workers=num_workers,
             prefetch_factor=4 if num_workers else None,
             worker_init_fn=_start_worker,

@@ -67,7 +67,7 @@ class SemanticStep(Step):
     def logits(self, pixel_values: Tensor) -> Tensor:
         """(B, N + 1, h, w) float32."""
         head = self.model.head
-        logits: Tensor = head.logits(self.model, self.encode(pixel_values))  # type: ignore[union-attr, operator]
+        logits: Tensor = head.logits(self.model, self.encode(pixel_values))  # type: ignore[operator, union-attr]
         return logits
 
 
@@ -179,7 +179,7 @@ def resize_logits(logits: Tensor, size: int) -> Tensor:
     if logits.shape[-1] == size:
         return logits
     resized = F.interpolate(logits.flatten(0, 1), size=(size, size), mode="bilinear", align_corners=False)
-    return resized.unflatten(0, logits.shape[:2])
+    return resized.reshape(*logits.shape[:3], size, size)
 
 
 def make_step(

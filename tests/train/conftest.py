@@ -1,0 +1,92 @@
+"""A store that a tiny network can learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from samadapt.core.grid import Grid
+from samadapt.core.image import LabelMap, LabelSet, Volume
+from samadapt.core.rng import named_rng
+from samadapt.data.prepare import prepare
+from samadapt.data.recipes.base import CaseSource, Found, LoadedCase, RecipeInfo
+from samadapt.data.store import Store
+
+INFO = RecipeInfo("toy", "toy set", "CC0", "Nobody 2020", "https://example.org", "Make it up.", "CT")
+NAMES = {1: "liver", 2: "left kidney", 4: "right kidney"}
+
+
+def volume(index: int) -> LoadedCase:
+    """CT-like volume with three bright boxes; the first slice is empty."""
+    rng = named_rng("train toy", index)
+    values = np.zeros((5, 40, 48), np.uint8)
+    y, x = rng.integers(2, 8, 2)
+    values[1:, y : y + 16, x : x + 20] = 1
+    values[1:4, 26:34, 6:14] = 2
+    values[2:, 26:36, 34:44] = 4
+    levels = np.array([-100, 120, 200, 0, 40], np.int16)
+    noise = rng.normal(0, 10, values.shape).astype(np.int16)
+    grid = Grid.from_spacing(values.shape, (5.0, 1.0, 1.0))
+    return LoadedCase(Volume(levels[values] + noise, grid, modality="CT", source=f"ct{index}"), LabelMap(values, grid))
+
+
+@dataclass
+class ToyRecipe:
+    loaders: dict[str, Callable[[], LoadedCase]]
+    label_set: LabelSet = field(default_factory=lambda: LabelSet.from_names(NAMES, modality="CT"))
+    info: RecipeInfo = INFO
+
+    def matches(self, source: Path) -> bool:
+        return False
+
+    def find(self, source: Path, **options: Any) -> Found:
+        splits = ["train", "train", "train", "train", "val", "test"]
+        cases = [
+            CaseSource(name, name, split, "CT", loader) for (name, loader), split in zip(self.loaders.items(), splits)
+        ]
+        return Found(cases, self.label_set)
+
+
+@pytest.fixture(scope="session")
+def store_path(tmp_path_factory) -> Path:
+    """Store of six volumes: four to learn from, one to validate on, one to test."""
+    folder = tmp_path_factory.mktemp("toy")
+    recipe = ToyRecipe({f"case{i}": (lambda i=i: volume(i)) for i in range(6)})
+    prepare(recipe=recipe, source=folder, out=folder / "store", workers=0)
+    return folder / "store"
+
+
+@pytest.fixture
+def store(store_path) -> Store:
+    return Store.open(store_path)
+
+
+@pytest.fixture(scope="session")
+def base_model(tmp_path_factory) -> Path:
+    """Untrained network of a few thousand weights on disk, so that an adapter has a base to come back to."""
+    from samadapt import models
+    from samadapt.models.loading import save_packaged
+
+    return save_packaged(models.fresh("test", seed=1), tmp_path_factory.mktemp("base"), "test-base")
+
+
+@pytest.fixture
+def fields(store_path, base_model, tmp_path) -> dict[str, Any]:
+    """A short semantic run on the processor."""
+    return {
+        "model": str(base_model),
+        "data": str(store_path),
+        "out": str(tmp_path / "run"),
+        "method": {"method": "lora", "rank": 2},
+        "batch_size": 4,
+        "steps": 6,
+        "num_workers": 0,
+        "accelerator": "cpu",
+        "log_every": 1,
+        "validation": {"every": 3, "max_cases": 1, "max_slices": 5},
+    }
