@@ -8,6 +8,7 @@ import json
 import types
 import typing
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union
 
@@ -15,7 +16,7 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from samadapt.config.base import Config, dump, load_config, tagged_unions
+from samadapt.config.base import Config, dump, known_keys, load_config, tagged_unions
 from samadapt.core.errors import SamadaptError
 
 C = TypeVar("C", bound=Config)
@@ -68,7 +69,7 @@ def make_command(
         raise typer.Exit(exit_code(result))
 
     parameters = [_parameter(n, f, n in arguments) for n, f in config.model_fields.items() if _is_plain(config, n, f)]
-    _set_signature(command, [*parameters, *_common_parameters()])
+    _set_signature(command, [*parameters, *_common_parameters(config)])
     command.__doc__ = config.__doc__
     return command
 
@@ -83,6 +84,12 @@ def guarded(function: Callable[..., None]) -> Callable[..., None]:
         except SamadaptError as error:
             print_error(error, as_json=bool(kwargs.get("as_json")))
             raise typer.Exit(error.exit_code) from None
+        except OSError as error:
+            if error.filename is None:
+                raise
+            where, what = error.filename, f"the system says: {error.strerror}"
+            print_error(SamadaptError(what, where=where), as_json=bool(kwargs.get("as_json")))
+            raise typer.Exit(SamadaptError.exit_code) from None
         except KeyboardInterrupt:
             typer.echo(
                 "\nInterrupted; what was finished is kept. Run the same command with --resume to go on.", err=True
@@ -112,8 +119,12 @@ def print_error(error: SamadaptError, *, as_json: bool) -> None:
 
 
 def print_json(result: Any) -> None:
-    """Print a result, or its `as_json()`, as one JSON document."""
-    typer.echo(json.dumps(result.as_json() if hasattr(result, "as_json") else result, default=str, indent=2))
+    """Print a result, its `as_json()`, or its fields if it is a dataclass, as one JSON document."""
+    if hasattr(result, "as_json"):
+        result = result.as_json()
+    elif is_dataclass(result) and not isinstance(result, type):
+        result = asdict(result)
+    typer.echo(json.dumps(result, default=str, indent=2))
 
 
 def expand_lists(command: Callable[..., None], argv: Sequence[str]) -> list[str]:
@@ -149,18 +160,35 @@ def _is_plain(config: type[Config], name: str, field: FieldInfo) -> bool:
 
 def _parameter(name: str, field: FieldInfo, positional: bool) -> inspect.Parameter:
     kind: Any = _option_type(field.annotation) or str
+    text = _plain_text(field.description)
+    default: Any = None
     if positional:
-        info: Any = typer.Argument(help=field.description, show_default=False)
-        optional = not field.is_required() or get_list(kind)
-        annotation = Annotated[(kind | None) if optional else kind, info]
-        default: Any = None if optional else inspect.Parameter.empty
-        return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+        required = field.is_required() and not get_list(kind)
+        annotation: Any = Annotated[kind if required else kind | None, typer.Argument(help=text, show_default=False)]
+        default = inspect.Parameter.empty if required else None
+    else:
+        help_text = f"{text} [dim]\\[{_plain_text(_default_text(field))}][/dim]"
+        info = typer.Option(_flag(name, field, kind), help=help_text, show_default=False, metavar=_metavar(kind))
+        annotation = Annotated[kind | None, info]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+
+
+def _flag(name: str, field: FieldInfo, kind: Any) -> str:
+    """A switch that is off by default needs no ``--no-`` form; ``-s name=false`` says the same."""
     flag = f"--{name.replace('_', '-')}"
-    declaration = f"{flag}/--no-{name.replace('_', '-')}" if kind is bool else flag
-    info = typer.Option(declaration, help=field.description, show_default=_default_text(field))
-    return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[kind | None, info], default=None
-    )
+    return f"{flag}/--no-{flag[2:]}" if kind is bool and field.default is not False else flag
+
+
+def _metavar(kind: Any) -> str | None:
+    if kind is bool:
+        return None
+    inner: Any = typing.get_args(kind)[0] if get_list(kind) else kind
+    return f"<{inner.__name__.lower()}>" + (" ..." if get_list(kind) else "")
+
+
+def _plain_text(text: str | None) -> str:
+    """Text whose brackets are not taken for markup."""
+    return (text or "").replace("[", "\\[")
 
 
 def get_list(kind: Any) -> bool:
@@ -168,15 +196,35 @@ def get_list(kind: Any) -> bool:
     return typing.get_origin(kind) is list
 
 
-def _default_text(field: FieldInfo) -> str | bool:
+def _default_text(field: FieldInfo) -> str:
+    """What holds where the option is not given, after the choices if there are few."""
+    choices = ", ".join(_choices(field.annotation))
+    before = f"{choices}; " if choices else ""
     if field.is_required():
-        return "required"
+        return f"{before}required"
     value = field.get_default(call_default_factory=True)
     if isinstance(value, BaseModel):
-        return str(next(iter(value.model_dump().values())))
+        value = next(iter(value.model_dump().values()))
     if isinstance(value, (tuple, list)):
-        return " ".join(map(str, value)) or False
-    return False if value is None else str(value)
+        value = " ".join(map(str, value))
+    if isinstance(value, bool):
+        value = "yes" if value else "no"
+    return f"{before}default: {'none' if value in (None, '') else value}"
+
+
+def _choices(annotation: Any) -> list[str]:
+    """Values of a literal, or the names of the members of a tagged union."""
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Literal:
+        return [str(value) for value in args]
+    if origin is Annotated:
+        return _choices(args[0])
+    if origin in (Union, types.UnionType):
+        return [choice for argument in args for choice in _choices(argument)]
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        first = next(iter(annotation.model_fields.values()), None)
+        return _choices(first.annotation) if first is not None else []
+    return []
 
 
 def _option_type(annotation: Any) -> Any:
@@ -191,20 +239,26 @@ def _option_type(annotation: Any) -> Any:
         kinds = [_option_type(a) for a in args if a is not type(None)]
         return None if None in kinds or not kinds else kinds[0] if len(set(map(str, kinds))) == 1 else str
     if origin in (list, tuple):
-        inner = _option_type(args[0])
+        inner: Any = _option_type(args[0])
         return None if inner is None or (origin is tuple and Ellipsis not in args) else list[inner]
     return None
 
 
-def _common_parameters() -> list[inspect.Parameter]:
-    panel = {"rich_help_panel": _CONFIG_PANEL}
+def _common_parameters(config: type[Config]) -> list[inspect.Parameter]:
+    panel: dict[str, Any] = {"rich_help_panel": _CONFIG_PANEL}
+    more = _set_only(config)
+    also = f", these too: {', '.join(more)}" if more else ""
     options: list[tuple[str, Any, Any]] = [
         (
             "config_file",
             Path | None,
             typer.Option("--config", "-c", help="YAML file with any of these fields.", **panel),
         ),
-        ("overrides", list[str] | None, typer.Option("--set", "-s", help="key=value, nested: method.rank=8.", **panel)),
+        (
+            "overrides",
+            list[str] | None,
+            typer.Option("--set", "-s", help=f"Any field as key=value{also}.", metavar="<key=value> ...", **panel),
+        ),
         (
             "show_config",
             bool,
@@ -218,6 +272,13 @@ def _common_parameters() -> list[inspect.Parameter]:
         inspect.Parameter(name, keyword, annotation=Annotated[kind, info], default=defaults.get(name))
         for name, kind, info in options
     ]
+
+
+def _set_only(config: type[Config]) -> list[str]:
+    """Fields that have no option: those with keys of their own, as ``name.KEY``, and lists of fixed length."""
+    groups = {key.partition(".")[0] for key in known_keys(config) if "." in key}
+    names = [n for n, f in config.model_fields.items() if n in groups or not _is_plain(config, n, f)]
+    return [f"{name}.KEY" if name in groups else name for name in names]
 
 
 def _set_signature(function: Callable[..., None], parameters: Sequence[inspect.Parameter]) -> None:

@@ -9,6 +9,9 @@ import typer
 
 from samadapt.cli.generate import print_json
 
+_CAPTION = """* known, but not loadable yet. owner/name: downloaded from the Hugging Face hub on first use.
+github.com: download the file by hand and give its path. Any file or folder can be given by its path."""
+
 
 def command(as_json: Annotated[bool, typer.Option("--json", help="Print the catalog as JSON.")] = False) -> None:
     """List the models of the catalog; nothing is downloaded and torch is not imported."""
@@ -21,12 +24,14 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print the cata
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(header_style="bold", show_edge=False)
-    for title in ("name", "family", "size px", "parameters", "licence", "where from"):
-        table.add_column(title, justify="right" if title in ("size px", "parameters") else "left")
+    table = Table(header_style="bold", show_edge=False, caption=_CAPTION, caption_justify="left")
+    table.add_column("name", no_wrap=True)
+    table.add_column("size px", justify="right")
+    table.add_column("weights", justify="right", no_wrap=True)
+    table.add_column("licence")
+    table.add_column("where from", overflow="fold")
     for entry in entries:
         count = "" if entry.parameters is None else f"{entry.parameters / 1e6:.1f} M"
-        table.add_row(
-            entry.name, entry.family, str(entry.image_size), count, entry.licence, entry.hub_id or "in the package"
-        )
+        name = f"{entry.name} *" if entry.status == "listed" else entry.name
+        table.add_row(name, str(entry.image_size), count, entry.licence, entry.where_from.removeprefix("https://"))
     Console().print(table)
