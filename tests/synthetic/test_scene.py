@@ -23,7 +23,7 @@ def rng(seed=0):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("size", [64, 256])
 def test_every_kind_gives_a_picture_with_objects(kind, size):
-    for index in range(4):
+    for index in range(2):
         made = scene("test", index, kind=kind, size=size)
         assert made.image.shape == (size, size, 3)
         assert made.image.dtype == np.uint8
@@ -48,12 +48,12 @@ def test_a_scene_depends_on_its_name_alone():
 
 
 def test_every_kind_and_look_turns_up():
-    made = [scene("census", index, size=64) for index in range(250)]
+    made = [scene("census", index, size=64) for index in range(160)]
     kinds, looks = Counter(m.kind[0] for m in made), Counter(m.kind[1] for m in made)
     assert set(kinds) == set(KINDS)
     assert {"ct", "mr", "grey", "colour", "ultrasound", "fluorescence", "endoscopy", "aerial", "infrared"} <= set(looks)
     grey = sum(np.array_equal(m.image[..., 0], m.image[..., 1]) for m in made)
-    assert 90 < grey < 220
+    assert 55 < grey < 145
     areas = np.concatenate([m.masks.mean((1, 2)) for m in made])
     assert areas.min() < 0.002
     assert areas.max() > 0.4
@@ -61,13 +61,13 @@ def test_every_kind_and_look_turns_up():
 
 def test_masks_are_distinct_and_some_are_parts_of_others():
     nested = 0
-    for index in range(30):
+    for index in range(20):
         masks = scene("nested", index, size=128).masks
         flat = masks.reshape(len(masks), -1)
         assert len({row.tobytes() for row in flat}) == len(flat)
         common = flat.astype("f4") @ flat.T.astype("f4")
         nested += int((common == np.diag(common)[:, None]).sum() > len(flat))
-    assert nested >= 10
+    assert nested >= 7
 
 
 def test_the_limit_holds():
