@@ -40,8 +40,8 @@ def _show(facts: dict[str, Any]) -> None:
         f"{facts['store']}: {facts['cases']} cases ({splits}), {facts['slices']} slices, {facts['objects']} objects"
     )
     typer.echo("Labels: " + ", ".join(f"{value} {name}" for value, name in facts["labels"].items()))
-    for name, reason in facts["excluded"]:
-        typer.echo(f"Excluded {name}: {reason}")
+    for item in facts["excluded"]:
+        typer.echo(f"Excluded {item['name']}: {item['reason']}")
 
 
 command = make_command(PrepareConfig, _run, arguments=("source",), show=_show)

@@ -175,14 +175,14 @@ def _measure_case(
 
 
 def _is_instances(store: Store, case: int) -> bool:
-    rows = store.objects[store.objects["case"] == case]
-    return not store.cases[case].is_volume and bool((rows["object"] > 0).any())
+    numbers = store.objects["object"][store.objects_of(case)]
+    return not store.cases[case].is_volume and bool((numbers > 0).any())
 
 
 def _measure_semantic(model: SamPromptable, store: Store, case: int, config: EvaluateConfig) -> Iterator[Row]:
     from samadapt.infer.semantic import segment
 
-    record, truth = store.cases[case], store.label_map(case)
+    record = store.cases[case]
     image = store.volume(case) if record.is_volume else store.image(case, 0)
     began = time.perf_counter()
     predicted = segment(model, image, batch_size=config.batch_size)
@@ -190,7 +190,7 @@ def _measure_semantic(model: SamPromptable, store: Store, case: int, config: Eva
     if config.save_predictions:
         _save_prediction(predicted, config.out / "predictions" / record.name)
     save_overlay(config.out, store, case, predicted)
-    yield from score_semantic(record, truth, predicted, store.label_set.names, config.convention, seconds)
+    yield from score_semantic(store, case, predicted, config.convention, seconds)
 
 
 def _save_prediction(predicted: LabelMap, stem: Path) -> None:
@@ -205,11 +205,11 @@ def _facts(
 ) -> dict[str, Any]:
     from samadapt.study.facts import model_facts
 
-    spacings = sorted({tuple(round(s, 3) for s in store.label_map(c).grid.spacing_mm) for c in cases[:20]})
+    spacings = sorted({tuple(round(s, 3) for s in store.cases[case].spacing_mm) for case in cases})[:8]
     return model_facts(model) | {
         "store": str(config.data),
         "store_fingerprint": store.fingerprint,
-        "datasets": [str(getattr(d, "name", d)) for d in store.datasets],
+        "datasets": [dataset["name"] for dataset in store.datasets],
         "label_set": store.label_set.names,
         "split": config.split,
         "cases": len(cases),

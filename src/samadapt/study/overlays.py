@@ -28,9 +28,9 @@ def save_overlay(run: Path, store: Store, case: int, predicted: LabelMap | Crops
     shape = record.shape[1], record.shape[2]
     image = store.image(case, z)
     shown = to_display(image.pixels, image.window).round().astype(np.uint8)
-    arrays = {"image": shown, "truth": store.labels(case, z), "prediction": _slice_of(predicted, z, shape)}
+    answer = _slice_of(predicted, z, shape)
     with atomic_path(run / "overlays" / f"{record.name}.npz") as path:
-        np.savez_compressed(path, z=z, **arrays)
+        np.savez_compressed(path, z=z, image=shown, truth=store.labels(case, z), prediction=answer)
 
 
 def keep_best_median_worst(run: Path, rows: Sequence[Row], policy: str) -> None:
@@ -44,13 +44,16 @@ def keep_best_median_worst(run: Path, rows: Sequence[Row], policy: str) -> None:
     folder = run / "overlays"
     for rank, (value, name) in picks.items():
         with np.load(folder / f"{name}.npz") as arrays, atomic_path(folder / f"{rank}_{name}.npz") as path:
-            np.savez_compressed(path, dice=value, case=name, rank=rank, **arrays)
+            image, truth, answer = arrays["image"], arrays["truth"], arrays["prediction"]
+            np.savez_compressed(
+                path, dice=value, case=name, rank=rank, z=arrays["z"], image=image, truth=truth, prediction=answer
+            )
     for name in dice:
         (folder / f"{name}.npz").unlink(missing_ok=True)
 
 
 def _fullest_slice(store: Store, case: int) -> int:
-    rows = store.objects[store.objects["case"] == case]
+    rows = store.objects[store.objects_of(case)]
     if not len(rows):
         return store.cases[case].shape[0] // 2
     areas = np.bincount(rows["z"].astype(np.int64), weights=rows["area"])

@@ -15,12 +15,15 @@ from numpy.typing import NDArray
 from samadapt import prompts as prompting
 from samadapt.core.prompts import Prompt, PromptSet
 from samadapt.infer.upscale import to_original
-from samadapt.study.prompting import box_of_row, key_of
+from samadapt.study.prompting import box_of_row, key_of, numbers_of
 
 if TYPE_CHECKING:
     from samadapt.core.frames import Frame
     from samadapt.data.store import Store
     from samadapt.models.promptable import SamPromptable
+
+UNITED = -1
+"""Object number of a label whose objects are scored as one."""
 
 Condition = tuple[str, str, str]
 """(prompts, method, choice)."""
@@ -60,8 +63,8 @@ class CasePredictions:
     seconds: float = 0.0
 
     def add(self, condition: Condition, row: Any, mask: NDArray[np.bool_], instances: bool) -> None:
-        """Keep one mask under its label, and its object number where objects are scored apart."""
-        key = (int(row["label"]), int(row["object"]) if instances else 0)
+        """Keep one mask under its label, and its object number where objects are scored apart (else -1)."""
+        key = (int(row["label"]), int(row["object"]) if instances else UNITED)
         self.crops[condition][key].append(Crop.of(mask, int(row["z"])))
 
 
@@ -85,8 +88,7 @@ def predict_case(
         Slices encoded at once.
     """
     found = CasePredictions()
-    rows = store.objects[store.objects["case"] == case]
-    slices = [int(z) for z in np.unique(rows["z"])]
+    slices = [int(z) for z in np.unique(store.objects["z"][store.objects_of(case)])]
     for start in range(0, len(slices), batch_size):
         batch = slices[start : start + batch_size]
         images = [store.image(case, z) for z in batch]
@@ -95,28 +97,44 @@ def predict_case(
             embeddings = model.encode(model.preprocess(images))
         found.seconds += time.perf_counter() - began
         for position, z in enumerate(batch):
-            of_slice = rows[rows["z"] == z]
-            hw = images[position].shape
-            _add_baseline(found, prompt_sets, of_slice, hw, instances)
+            view = _Slice(store, numbers_of(store, case, z), images[position].shape, instances)
+            if prompt_sets:
+                view.add_baseline(found)
             for policy, prompt_set in prompt_sets.items():
-                prompts = [prompt_set.items[key_of(store, row)] for row in of_slice]
-                truths = [store.mask(row) for row in of_slice]
-                began = time.perf_counter()
-                masks, scores = decode_prompts(model, embeddings[position : position + 1], prompts, hw)
-                found.seconds += time.perf_counter() - began
-                for row, truth, candidates, score in zip(of_slice, truths, masks, scores):
-                    found.add((policy, "model", "predicted"), row, candidates[score.argmax()], instances)
-                    found.add((policy, "model", "oracle"), row, best_by_truth(candidates, truth), instances)
+                view.add_answers(found, model, embeddings[position : position + 1], policy, prompt_set)
     return found
 
 
-def _add_baseline(
-    found: CasePredictions, policies: Mapping[str, PromptSet], rows: Any, hw: tuple[int, int], instances: bool
-) -> None:
-    if not policies:
-        return
-    for row in rows:
-        found.add(("box", "ellipse", "baseline"), row, prompting.ellipse_in(box_of_row(row), hw), instances)
+@dataclass(frozen=True, eq=False)
+class _Slice:
+    """The objects of one slice and how their masks are kept."""
+
+    store: Store
+    numbers: range
+    hw: tuple[int, int]
+    instances: bool
+
+    def add_baseline(self, found: CasePredictions) -> None:
+        for number in self.numbers:
+            ellipse = prompting.ellipse_in(box_of_row(self.store, number), self.hw)
+            found.add(("box", "ellipse", "baseline"), self.store.objects[number], ellipse, self.instances)
+
+    def add_answers(
+        self,
+        found: CasePredictions,
+        model: SamPromptable,
+        embedding: torch.Tensor,
+        policy: str,
+        prompt_set: PromptSet,
+    ) -> None:
+        prompts = [prompt_set.items[key_of(self.store, number)] for number in self.numbers]
+        began = time.perf_counter()
+        masks, scores = decode_prompts(model, embedding, prompts, self.hw)
+        found.seconds += time.perf_counter() - began
+        for number, candidates, score in zip(self.numbers, masks, scores):
+            row, truth = self.store.objects[number], self.store.mask(number)
+            found.add((policy, "model", "predicted"), row, candidates[score.argmax()], self.instances)
+            found.add((policy, "model", "oracle"), row, best_by_truth(candidates, truth), self.instances)
 
 
 @torch.inference_mode()
@@ -140,9 +158,9 @@ def decode_prompts(
     return np.concatenate(masks), np.concatenate(scores)
 
 
-def to_tensors(prompts: list[Prompt], frame: Frame, device: torch.device) -> dict[str, torch.Tensor]:
+def to_tensors(prompts: list[Prompt], frame: Frame, device: torch.device) -> dict[str, Any]:
     """Keyword arguments of `decode` for prompts of one kind, in model pixels, with a batch axis of 1."""
-    arguments: dict[str, torch.Tensor] = {}
+    arguments: dict[str, Any] = {}
     boxes = [p.box.xyxy for p in prompts if p.box is not None]
     points = [p.points for p in prompts if p.points is not None]
     if boxes:

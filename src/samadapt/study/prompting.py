@@ -38,29 +38,37 @@ def draw(store: Store, cases: Iterable[int], policy: str, seed: int) -> PromptSe
     PromptSet
         With origin "ground truth".
     """
-    wanted = np.isin(store.objects["case"], np.fromiter(cases, dtype=np.int64))
-    items = {key_of(store, row): _draw_one(store, row, policy, seed) for row in store.objects[wanted]}
+    numbers = (number for case in cases for number in numbers_of(store, case))
+    items = {key_of(store, number): _draw_one(store, number, policy, seed) for number in numbers}
     return PromptSet("ground truth", policy, seed, store.fingerprint, items)
 
 
-def key_of(store: Store, row: Any) -> PromptKey:
+def numbers_of(store: Store, case: int, z: int | None = None) -> range:
+    """Row numbers in ``store.objects`` of a case, or of one of its slices."""
+    rows = store.objects_of(case, z)
+    return range(rows.start, rows.stop)
+
+
+def key_of(store: Store, number: int) -> PromptKey:
     """Key of one row of ``store.objects``."""
+    row = store.objects[number]
     return PromptKey(store.cases[int(row["case"])].name, int(row["z"]), int(row["label"]), int(row["object"]))
 
 
-def box_of_row(row: Any) -> Box:
-    """Tight box of one row of ``store.objects``."""
+def box_of_row(store: Store, number: int) -> Box:
+    """Tight box of one row of ``store.objects``, without opening the image."""
+    row = store.objects[number]
     return Box(float(row["x0"]), float(row["y0"]), float(row["x1"]), float(row["y1"]))
 
 
-def _draw_one(store: Store, row: Any, policy: str, seed: int) -> Prompt:
+def _draw_one(store: Store, number: int, policy: str, seed: int) -> Prompt:
     if policy == "box":
-        return Prompt(box=box_of_row(row))
-    mask = store.mask(row)
+        return Prompt(box=box_of_row(store, number))
+    mask = store.mask(number)
     if policy == "centre":
         return Prompt(points=_positive(np.asarray(prompts.centre_point(mask))))
     count = int(policy.partition(":")[2])
-    key = key_of(store, row)
+    key = key_of(store, number)
     rng = named_rng("evaluation points", seed, key.case, key.slice, key.label, key.object)
     return Prompt(points=_positive(prompts.random_points(mask, count, rng)))
 

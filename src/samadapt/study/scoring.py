@@ -9,20 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samadapt import metrics
-from samadapt.study.predicting import CasePredictions, Condition
+from samadapt.study.predicting import UNITED, CasePredictions, Condition
+from samadapt.study.prompting import numbers_of
 from samadapt.study.rows import Row
 
 if TYPE_CHECKING:
     from samadapt.core.image import LabelMap
-    from samadapt.data.store import CaseRecord, Store
+    from samadapt.data.records import CaseRecord
+    from samadapt.data.store import Store
 
 NAN = float("nan")
+FLOATS = ("dice", "iou", "hd95", "assd", "nsd", "tolerance_mm")
 
 
 def score_prompted(store: Store, case: int, found: CasePredictions, convention: str) -> Iterator[Row]:
     """Rows of every condition, label and object, then of the background, for prompted predictions."""
-    record, truth = store.cases[case], store.label_map(case)
-    reference = truth.values.reshape(-1, *truth.values.shape[-2:])  # (Z, H, W)
+    record, reference = store.cases[case], store.label_map(case).values  # (Z, H, W)
     for condition, by_key in found.crops.items():
         union = np.zeros(reference.shape, dtype=bool)
         for (label, number), crops in sorted(by_key.items()):
@@ -30,43 +32,50 @@ def score_prompted(store: Store, case: int, found: CasePredictions, convention: 
             for crop in crops:
                 crop.paint(predicted)
             union |= predicted
-            target = _target(store, case, reference, label, number)
-            figures = _score_one(target, predicted, label, truth.grid.spacing_mm, convention)
-            yield _row(record, condition, label, store.label_set[label].name, number, figures, found.seconds)
+            target = _target(store, case, reference.shape, label, number)
+            figures = _score_label(record, target, predicted, label, convention)
+            yield _row(record, condition, label, store.label_set[label].name, max(number, 0), figures, found.seconds)
         figures = _background(reference == 0, ~union)
         yield _row(record, condition, 0, "background", 0, figures, found.seconds)
 
 
-def score_semantic(
-    record: CaseRecord, truth: LabelMap, predicted: LabelMap, names: Mapping[int, str], convention: str, seconds: float
-) -> Iterator[Row]:
+def score_semantic(store: Store, case: int, predicted: LabelMap, convention: str, seconds: float) -> Iterator[Row]:
     """Rows of every label and of the background for a prompt-free prediction."""
+    record, names = store.cases[case], store.label_set.names
     condition = ("none", "model", "semantic")
-    scores = metrics.score(truth.values, predicted.values, truth.grid.spacing_mm, list(names), convention)
+    reference = store.label_map(case).values
+    answer = predicted.values.reshape(reference.shape)
+    if store.label_set.ignore is not None:
+        answer = np.where(reference == store.label_set.ignore, 0, answer)
+        reference = np.where(reference == store.label_set.ignore, 0, reference)
+    arrays = (reference, answer) if record.is_volume else (reference[0], answer[0])
+    scores = metrics.score(*arrays, spacing_mm=_spacing(record), labels=list(names), convention=convention)
     for label, figures in scores.items():
         yield _row(record, condition, label, names[label], 0, figures, seconds)
-    figures = _background(truth.values == 0, predicted.values == 0)
-    yield _row(record, condition, 0, "background", 0, figures, seconds)
+    yield _row(record, condition, 0, "background", 0, _background(reference == 0, answer == 0), seconds)
 
 
-def _target(store: Store, case: int, reference: NDArray[Any], label: int, number: int) -> NDArray[np.bool_]:
-    rows = store.objects[(store.objects["case"] == case) & (store.objects["label"] == label)]
-    if number:
-        rows = rows[rows["object"] == number]
-    target = np.zeros(reference.shape, dtype=bool)
-    for row in rows:
-        target[int(row["z"])] |= store.mask(row)
+def _spacing(record: CaseRecord) -> tuple[float, ...]:
+    return record.spacing_mm[-3:] if record.is_volume else record.spacing_mm[-2:]
+
+
+def _target(store: Store, case: int, shape: tuple[int, ...], label: int, number: int) -> NDArray[np.bool_]:
+    target = np.zeros(shape, dtype=bool)
+    for index in numbers_of(store, case):
+        row = store.objects[index]
+        if row["label"] == label and number in (UNITED, row["object"]):
+            target[int(row["z"])] |= store.mask(index)
     return target
 
 
-def _score_one(
-    target: NDArray[np.bool_], predicted: NDArray[np.bool_], label: int, spacing_mm: tuple[float, ...], convention: str
+def _score_label(
+    record: CaseRecord, target: NDArray[np.bool_], predicted: NDArray[np.bool_], label: int, convention: str
 ) -> dict[str, Any]:
-    if len(spacing_mm) == 2:
+    if not record.is_volume:
         target, predicted = target[0], predicted[0]
-    dtype = np.uint8 if label < 256 else np.uint16
-    pair = (mask.astype(dtype) * dtype(label) for mask in (target, predicted))
-    return dict(metrics.score(*pair, spacing_mm=spacing_mm, labels=[label], convention=convention)[label])
+    reference, answer = (mask * np.uint16(label) for mask in (target, predicted))
+    spacing = _spacing(record)
+    return dict(metrics.score(reference, answer, spacing_mm=spacing, labels=[label], convention=convention)[label])
 
 
 def _background(target: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> dict[str, Any]:
@@ -86,9 +95,19 @@ def _row(
     figures: Mapping[str, Any],
     seconds: float,
 ) -> Row:
-    wanted = ("dice", "iou", "hd95", "assd", "nsd", "tolerance_mm")
-    values = {key: NAN if figures.get(key) is None else float(figures[key]) for key in wanted}
-    counts = {key: int(figures[key]) for key in ("reference_voxels", "prediction_voxels")}
+    values = {key: NAN if figures.get(key) is None else float(figures[key]) for key in FLOATS}
     prompts, method, choice = condition
-    head = {"case": record.name, "patient": record.patient, "label": label, "name": name, "object": number}
-    return Row(**head, prompts=prompts, method=method, choice=choice, **values, **counts, seconds=seconds)
+    return Row(
+        case=record.name,
+        patient=record.patient,
+        label=label,
+        name=name,
+        object=number,
+        prompts=prompts,
+        method=method,
+        choice=choice,
+        **values,
+        reference_voxels=int(figures["reference_voxels"]),
+        prediction_voxels=int(figures["prediction_voxels"]),
+        seconds=seconds,
+    )
