@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from samadapt.cli.generate import expand_lists
 from samadapt.cli.main import COMMANDS
+from samadapt.cli.words import expand_lists
 
 CALLS = {
     "demo": ["--minutes", "0.5"],

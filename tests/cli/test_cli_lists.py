@@ -60,7 +60,7 @@ def test_prepare_says_what_was_left_out(samadapt, tmp_path):
     facts = json.loads(samadapt(*words, "--json").out)
     assert facts["cases"] == 5
     assert len(facts["excluded"]) == 1
-    assert "1.jpg" in facts["excluded"][0][0]
+    assert "1.jpg" in facts["excluded"][0]["name"]
     assert "Excluded 1.jpg" in samadapt(*words).out
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from samadapt.cli.generate import print_json
+from samadapt.cli.show import print_json
 
 
 def command(as_json: Annotated[bool, typer.Option("--json", help="Print the recipes as JSON.")] = False) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from samadapt.cli.words import expand_lists
 from samadapt.version import __version__
 
 COMMANDS = {
@@ -51,8 +52,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     chosen = next((word for word in arguments if word in COMMANDS), None)
     app = build(chosen)
     if chosen is not None:
-        from samadapt.cli.generate import expand_lists
-
         arguments = expand_lists(importlib.import_module(f"samadapt.cli.{chosen}").command, arguments)
     app(args=arguments, prog_name="samadapt")
 

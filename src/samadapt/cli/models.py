@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from samadapt.cli.generate import print_json
+from samadapt.cli.show import print_json
 
 _CAPTION = """* known, but not loadable yet. owner/name: downloaded from the Hugging Face hub on first use.
 github.com: download the file by hand and give its path. Any file or folder can be given by its path."""

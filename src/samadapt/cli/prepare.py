@@ -30,7 +30,7 @@ def describe(store: Store) -> dict[str, Any]:
         "slices": len(store.slices),
         "objects": len(store.objects),
         "labels": store.label_set.names,
-        "excluded": [[item["name"], item["reason"]] for item in store.excluded],
+        "excluded": list(store.excluded),
     }
 
 

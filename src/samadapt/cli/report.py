@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from samadapt.cli.generate import guarded, print_json
+from samadapt.cli.show import guarded, print_json
 
 
 def command(
