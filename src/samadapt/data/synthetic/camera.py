@@ -8,9 +8,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from samadapt.data.synthetic.fields import Field, grain, single
+from samadapt.data.synthetic.fields import Field, grain, reduced, single
 from samadapt.data.synthetic.layout import Picture
-from samadapt.data.synthetic.looks import reduced
 
 Regions = NDArray[np.int16]
 HIDDEN = -1
@@ -142,10 +141,10 @@ def _compress(image: Field, coarse: float) -> Field:
     step = np.float32(coarse) * (1 + 0.5 * (order[:, None] + order[None])).astype(np.float32)
     channels = []
     for channel in np.moveaxis(image, -1, 0):
-        rows = np.matmul(basis, channel.reshape(-1, 8, size)).reshape(-1, 8)
-        both = (rows @ basis.T).reshape(size // 8, 8, size // 8, 8)
+        rows = np.matmul(basis, channel.reshape(-1, 8, size)).reshape(size, -1, 8)
+        both = np.matmul(rows, basis.T).reshape(size // 8, 8, size // 8, 8)
         both = np.rint(both / step[None, :, None, :]) * step[None, :, None, :]
-        back = (both.reshape(-1, 8) @ basis).reshape(-1, 8, size)
+        back = np.matmul(both.reshape(size, -1, 8), basis).reshape(-1, 8, size)
         channels.append(np.matmul(basis.T, back).reshape(size, size))
     return np.stack(channels, -1)
 

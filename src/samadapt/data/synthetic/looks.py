@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 
-from samadapt.data.synthetic.fields import Field, grain, single, smooth, spline_basis, texture, unit
+from samadapt.data.synthetic.fields import Field, grain, reduced, single, smooth, spline_basis, texture, unit
 from samadapt.data.synthetic.layout import Layout, Picture
 
 Range = tuple[float, float]
@@ -40,18 +38,6 @@ def soften(rng: np.random.Generator, image: Field, strongest: float = 3.0) -> Fi
         return blurred
     weight = np.clip(0.5 + 0.6 * smooth(rng, size, 5), 0.0, 1.0)
     return single(image + weight * (blurred - image))
-
-
-def reduced(image: Field, cells: int) -> Field:
-    """The image seen through `cells` x `cells` smooth detectors (a blur whose cost falls with its width)."""
-    down, up = _detectors(image.shape[0], cells)
-    return np.asarray(up @ (down @ image @ down.T) @ up.T, dtype=np.float32)
-
-
-@lru_cache(maxsize=128)
-def _detectors(size: int, cells: int) -> tuple[Field, Field]:
-    up = spline_basis(size, cells)
-    return np.ascontiguousarray((up / up.sum(0, keepdims=True)).T), up / up.sum(1, keepdims=True)
 
 
 def textured(rng: np.random.Generator, layout: Layout, image: Field, strength: float) -> Field:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from samadapt.data.synthetic.fields import Field, fractal, grain, single, smooth, texture
+from samadapt.data.synthetic.fields import Field, fractal, grain, reduced, single, smooth, texture
 from samadapt.data.synthetic.layout import Layout, Picture
-from samadapt.data.synthetic.looks import reduced, soften, textured
+from samadapt.data.synthetic.looks import soften, textured
 from samadapt.data.synthetic.shapes import Point, Space, scaled, star
 
 _STAINS = np.array([[0.65, 0.70, 0.29], [0.10, 0.95, 0.25], [0.27, 0.57, 0.78]])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from samadapt.data.synthetic.fields import Field, fractal, grain, smooth, texture
+from samadapt.data.synthetic.fields import Field, fractal, grain, reduced, smooth, texture
 from samadapt.data.synthetic.layout import Layout, Picture
-from samadapt.data.synthetic.looks import reduced, shaded, soften
+from samadapt.data.synthetic.looks import shaded, soften
 from samadapt.data.synthetic.shapes import Space, ribbon, superellipse, walk
 
 _LAND: dict[str, tuple[tuple[float, float, float], float, float]] = {

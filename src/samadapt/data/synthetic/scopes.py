@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from samadapt.data.synthetic.fields import Field, fractal, grain, smooth, texture
+from samadapt.data.synthetic.fields import Field, fractal, grain, reduced, smooth, texture
 from samadapt.data.synthetic.layout import Layout, Picture
-from samadapt.data.synthetic.looks import reduced, textured
+from samadapt.data.synthetic.looks import textured
 from samadapt.data.synthetic.patterns import branches
 from samadapt.data.synthetic.shapes import Patch, Space, ribbon, scaled, star, superellipse, walk
 
