@@ -104,7 +104,9 @@ def _output_name(source: Path) -> str:
 def _predict_file(model: SamPromptable, source: Path, out: Path, config: PredictConfig) -> Predicted:
     from samadapt import io
 
-    image = _windowed(io.open(source, modality=config.modality), config.window)
+    trained = trained_on(model)
+    modality = config.modality or str(trained.get("modality", ""))
+    image = _windowed(io.open(source, modality=modality), _window_policy(config, trained))
     if model.head is not None:
         labels, names, scores = _semantic(model, image, config)
     else:
@@ -113,6 +115,21 @@ def _predict_file(model: SamPromptable, source: Path, out: Path, config: Predict
     values, counts = np.unique(labels.values[labels.values > 0], return_counts=True)
     pixels = {int(v): int(n) for v, n in zip(values, counts)}
     return Predicted(str(source), str(out), names, pixels, scores)
+
+
+def trained_on(model: SamPromptable) -> dict[str, Any]:
+    """Modality and window of the images an adapter was trained on; empty for a base model."""
+    from samadapt.adapt.adaptation import adaptation_of
+
+    adaptation = adaptation_of(model)
+    return {} if adaptation is None else dict(adaptation.context)
+
+
+def _window_policy(config: PredictConfig, trained: dict[str, Any]) -> str:
+    window = trained.get("window")
+    if config.window == "auto" and isinstance(window, list):
+        return f"[{window[0]},{window[1]}]"
+    return config.window
 
 
 def _windowed(image: Image | Volume, policy: str) -> Image | Volume:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -67,8 +67,10 @@ def summarise(rows: Sequence[Row], seed: int) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        Keys prompts, method, choice, label, name, figure, mean, low, high, n. The labels "mean without
-        background" and "mean with background" average the classes of a case first, then the cases.
+        Keys prompts, method, choice, label, name, figure, mean, low, high, n (cases in the mean) and left_out (rows
+        whose figure is infinite or undefined, such as the HD95 of a missed organ: a mean that hides misses says so).
+        The labels "mean without background" and "mean with background" average the classes of a case first, then
+        the cases.
     """
     conditions = sorted({(r.prompts, r.method, r.choice) for r in rows})
     entries: list[dict[str, Any]] = []
@@ -83,13 +85,18 @@ def _of_condition(condition: tuple[str, str, str], rows: list[Row], seed: int) -
     entries = []
     for figure in FIGURES:
         for label, name in sorted({(r.label, r.name) for r in rows}):
-            values = case_means([r for r in rows if r.label == label], figure)
-            entries.append(head | {"label": label, "name": name, "figure": figure} | interval(values, seed))
+            of_label = [row for row in rows if row.label == label]
+            entries.append(head | {"label": label, "name": name} | _entry(of_label, figure, _all, seed))
         for name, keep in (("mean without background", _foreground), ("mean with background", _all)):
-            values = case_means([r for r in rows if keep(r)], figure)
             if name == "mean without background" or figure in ("dice", "iou"):
-                entries.append(head | {"label": name, "name": name, "figure": figure} | interval(values, seed))
+                entries.append(head | {"label": name, "name": name} | _entry(rows, figure, keep, seed))
     return entries
+
+
+def _entry(rows: list[Row], figure: str, keep: Callable[[Row], bool], seed: int) -> dict[str, Any]:
+    kept = [row for row in rows if keep(row)]
+    left_out = sum(not math.isfinite(getattr(row, figure)) for row in kept)
+    return {"figure": figure} | interval(case_means(kept, figure), seed) | {"left_out": left_out}
 
 
 def _foreground(row: Row) -> bool:
