@@ -19,6 +19,7 @@ from samadapt.data.store import Store
 from samadapt.models import SamPromptable
 from samadapt.models.architecture import KNOWN, Architecture
 from samadapt.train.config import NEW, SYNTHETIC, AugmentConfig, PromptTask, SemanticTask, TrainConfig
+from samadapt.train.fast_encoder import halve_frozen, quicken
 from samadapt.train.order import Order, slice_weights
 from samadapt.train.pictures import Pictures, ScenePictures, StorePictures, labels_by_slice, split_rows
 from samadapt.train.samples import ObjectSamples, Prepare, SemanticSamples
@@ -65,7 +66,11 @@ def build(config: TrainConfig, device: torch.device) -> Parts:
     store = None if config.data == SYNTHETIC else Store.open(config.data)
     pictures = _pictures(config, store)
     model = _model(config, store).to(device)
-    step = make_step(model, config.task, bf16=uses_bf16(config, device)).train()
+    bf16 = uses_bf16(config, device)
+    quicken(model.sam.vision_encoder)
+    if bf16:
+        halve_frozen(model.sam.vision_encoder)
+    step = make_step(model, config.task, bf16=bf16).train()
     samples = _samples(config, pictures, model)
     order = Order(len(pictures), config.batch_size, config.seed, _weights(config, store, pictures))
     return Parts(model, step, samples, order, _validator(config, step, store, device), _context(config, store))
@@ -199,5 +204,7 @@ def _context(config: TrainConfig, store: Store | None) -> dict[str, Any]:
     if store is not None:
         windows = {tuple(record.window) if record.window else None for record in store.cases[:64]}
         context["window"] = list(next(iter(windows)) or ()) or None if len(windows) == 1 else "per case"
+        modalities = {record.modality for record in store.cases[:64]}
+        context["modality"] = next(iter(modalities)) if len(modalities) == 1 else ""
         context["store"] = store.fingerprint
     return context

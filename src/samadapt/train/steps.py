@@ -67,7 +67,7 @@ class SemanticStep(Step):
     def logits(self, pixel_values: Tensor) -> Tensor:
         """(B, N + 1, h, w) float32."""
         head = self.model.head
-        logits: Tensor = head.logits(self.model, self.encode(pixel_values))  # type: ignore[operator, union-attr]
+        logits: Tensor = head.logits(self.model, self.encode(pixel_values))
         return logits
 
 
