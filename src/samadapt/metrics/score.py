@@ -1,33 +1,28 @@
-"""Scores of every label of two label maps under one convention."""
+"""All metrics of all labels of one case, in one pass over the arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from samadapt.core.errors import ConfigError, InvalidGeometry, ShapeMismatch
-from samadapt.core.image import as_label_values
+from samadapt.metrics.checks import checked_axis, checked_labels, checked_pair, checked_spacing, checked_tolerances
 from samadapt.metrics.conventions import METRICS, Convention, Missing
-from samadapt.metrics.conventions import convention as find_convention
+from samadapt.metrics.conventions import convention as named_convention
 from samadapt.metrics.surfaces import Surfaces, border_surfaces, element_surfaces
 
+Bounds = tuple[slice, ...]
 Mask = NDArray[np.bool_]
-Region = tuple[slice, ...]
 
 
 class Score(TypedDict):
-    """Figures of one label.
+    """Metrics of one label.
 
-    Attributes
-    ----------
-    dice, iou, nsd : float in [0, 1]
-    hd, hd95, assd : float
-        Millimetres, or voxels where the convention says so.
-    missing : {"", "both", "reference", "prediction"}
-        Which mask was empty.
+    ``hd``, ``hd95`` and ``assd`` are in ``unit`` ("mm" or "voxel"); ``missing`` says which mask was empty ("", "both",
+    "reference" or "prediction"), in which case the metrics are those of the convention's empty policies.
     """
 
     label: int
@@ -38,187 +33,187 @@ class Score(TypedDict):
     assd: float
     nsd: float
     tolerance_mm: float
+    unit: str
+    missing: Missing
     reference_voxels: int
     prediction_voxels: int
-    missing: Missing
+
+
+@dataclass(frozen=True)
+class _Task:
+    rule: Convention
+    spacing_mm: tuple[float, ...]
+    slice_axis: int
+    tolerances: float | Mapping[int, float] | None
+
+    def tolerance(self, label: int) -> float:
+        if isinstance(self.tolerances, Mapping):
+            return float(self.tolerances.get(label, self._usual(label)))
+        return self._usual(label) if self.tolerances is None else float(self.tolerances)
+
+    def _usual(self, label: int) -> float:
+        return float(self.rule.tolerances_mm.get(label, self.rule.tolerance_mm))
 
 
 def score(
     reference: NDArray[Any],
     prediction: NDArray[Any],
+    *,
     spacing_mm: Sequence[float],
     labels: Sequence[int] | None = None,
-    convention: str = "strict",
-    tolerances_mm: Mapping[int, float] | None = None,
+    convention: str | Convention = "strict",
+    tolerances_mm: float | Mapping[int, float] | None = None,
     slice_axis: int | None = None,
+    ignore: int | None = None,
 ) -> dict[int, Score]:
-    """Dice, IoU, HD, HD95, ASSD and NSD of every label.
+    """Dice, IoU, Hausdorff distances, mean surface distance and normalised surface distance of every label.
 
     Parameters
     ----------
-    reference, prediction : ndarray of shape (H, W) or (Z, Y, X), bool or whole numbers
-        Label maps on one grid.
+    reference, prediction : ndarray of shape (H, W) or (Z, Y, X), bool or integer
+        Label maps; 0 is background, a mask is label 1.
     spacing_mm : sequence of float, one per axis, in array order
     labels : sequence of int, optional
-        Labels to score; those of either map, background left out, if not given.
-    convention : str
-        One of `conventions()`; says what each metric means, also for empty masks.
-    tolerances_mm : mapping of label to float, optional
-        Tolerances of NSD that replace the convention's.
+        Labels to score, present or not; those of either array if not given.
+    convention : str or Convention
+        See `conventions`. It decides how percentiles are taken and what empty masks cost.
+    tolerances_mm : float or mapping of label to float, optional
+        Of the normalised surface distance; those of the convention (2 mm where it has none) if not given.
     slice_axis : int, optional
-        Axis across the slices, for conventions that leave slices out. If not given, the axis whose spacing is
-        uniquely the largest, else the one with uniquely the fewest elements, else axis 0.
+        Across the slices, for conventions that leave slices out; the axis whose spacing is uniquely largest if not
+        given, else axis 0.
+    ignore : int, optional
+        Value of reference voxels that are left out.
 
     Returns
     -------
     dict of int to Score
-        In the order of `labels`.
+        In the order of `labels`, or ascending.
 
     Raises
     ------
     ShapeMismatch
-        If the shapes differ.
+        If the arrays differ in shape or are not 2-D or 3-D.
     InvalidGeometry
-        If the arrays are not 2-D or 3-D, or the spacing has the wrong length or is not positive.
-    LabelError
-        If values are not whole numbers.
+        If the spacing has the wrong length or is not positive.
+    LabelError, NonFiniteValues
+        If the arrays hold anything but non-negative whole numbers.
+    ConfigError
+        If the convention is unknown or a tolerance negative.
+
+    References
+    ----------
+    .. [1] Maier-Hein, Reinke et al. 2024, Nat Methods 21:195.
+    .. [2] Nikolov et al. 2021, J Med Internet Res 23(7):e26151.
     """
-    rules = find_convention(convention)
-    spacing = _check(reference, prediction, spacing_mm)
-    truth, answer = (
-        as_label_values(np.asarray(a), where=n) for a, n in ((reference, "reference"), (prediction, "prediction"))
-    )
-    axis = _slice_axis(spacing, truth.shape, slice_axis)
-    boxes = _union_boxes(truth, answer)
-    wanted = sorted(boxes) if labels is None else [int(label) for label in labels]
-    tolerances = dict(rules.tolerances_mm) | dict(tolerances_mm or {})
-    found: dict[int, Score] = {}
-    for label in wanted:
-        region = boxes.get(label, (slice(0, 0),) * truth.ndim)
-        pair = truth[region] == label, answer[region] == label
-        if label in rules.between_reference_slices:
-            pair = _between_slices(*pair, axis)
-        tolerance = float(tolerances.get(label, rules.tolerance_mm))
-        found[label] = _score_pair(label, *pair, spacing, rules, tolerance)
+    truth, answer = checked_pair(reference, prediction)
+    spacing = checked_spacing(spacing_mm, truth.ndim)
+    rule = convention if isinstance(convention, Convention) else named_convention(convention)
+    task = _Task(rule, spacing, checked_axis(slice_axis, spacing), checked_tolerances(tolerances_mm))
+    if ignore is not None:
+        left_out = truth == ignore
+        truth, answer = (np.where(left_out, 0, values).astype(values.dtype) for values in (truth, answer))
+    wanted = None if labels is None else checked_labels(labels)
+    bounds = _bounds(truth, answer, wanted)
+    return {label: _score_label(truth, answer, label, bounds.get(label), task) for label in wanted or sorted(bounds)}
+
+
+def _bounds(truth: NDArray[Any], answer: NDArray[Any], wanted: list[int] | None) -> dict[int, Bounds]:
+    """Smallest box that holds a label in both arrays, for every label that occurs."""
+    found: dict[int, Bounds] = {}
+    for values in (truth, answer):
+        for label, box in _boxes(values, wanted).items():
+            known = found.get(label)
+            found[label] = box if known is None else tuple(_join(a, b) for a, b in zip(known, box))
     return found
 
 
-def _check(reference: NDArray[Any], prediction: NDArray[Any], spacing_mm: Sequence[float]) -> tuple[float, ...]:
-    if np.shape(reference) != np.shape(prediction):
-        raise ShapeMismatch(
-            f"reference {np.shape(reference)} and prediction {np.shape(prediction)} have different shapes",
-            remedy="Resample the prediction to the grid of the reference.",
-        )
-    spacing = tuple(float(s) for s in spacing_mm)
-    if np.ndim(reference) not in (2, 3):
-        raise InvalidGeometry(f"label maps have 2 or 3 axes, not {np.ndim(reference)}")
-    if len(spacing) != np.ndim(reference):
-        raise InvalidGeometry(
-            f"{np.ndim(reference)} axes need as many spacings, not {len(spacing)}", where="spacing_mm"
-        )
-    if not all(np.isfinite(s) and s > 0 for s in spacing):
-        raise InvalidGeometry(f"spacing must be positive, not {spacing}", where="spacing_mm")
-    return spacing
+def _boxes(values: NDArray[Any], wanted: list[int] | None) -> dict[int, Bounds]:
+    from scipy import ndimage
 
-
-def _slice_axis(spacing: tuple[float, ...], shape: tuple[int, ...], asked: int | None) -> int:
-    if asked is not None:
-        if not -len(spacing) <= asked < len(spacing):
-            raise ConfigError(f"slice_axis {asked} does not exist: there are {len(spacing)} axes")
-        return asked % len(spacing)
-    largest = [axis for axis, step in enumerate(spacing) if np.isclose(step, max(spacing))]
-    shortest = [axis for axis, size in enumerate(shape) if size == min(shape)]
-    return next((found[0] for found in (largest, shortest) if len(found) == 1), 0)
-
-
-def _union_boxes(truth: NDArray[Any], answer: NDArray[Any]) -> dict[int, Region]:
-    """Box of each label over both maps."""
-    boxes: dict[int, Region] = {}
-    for array in (truth, answer):
-        for label, region in _boxes(array):
-            boxes[label] = region if label not in boxes else tuple(map(_join, boxes[label], region))
-    return boxes
-
-
-def _boxes(array: NDArray[Any]) -> Iterator[tuple[int, Region]]:
-    from scipy.ndimage import find_objects
-
-    values = np.unique(array)
-    values = values[values > 0]
-    if len(values) and int(values[-1]) > 4 * len(values) + 256:  # sparse, large values: number them first
-        array = np.searchsorted(values, array) + 1 - (array == 0)
-        array = np.where(array > len(values), 0, array)
-        yield from ((int(values[k]), r) for k, r in enumerate(find_objects(array)) if r is not None)
-        return
-    yield from ((k + 1, r) for k, r in enumerate(find_objects(array.astype(np.int32, copy=False))) if r is not None)
+    largest = int(values.max())
+    if largest > 2**16:
+        names, numbers = np.unique(values, return_inverse=True)
+        boxes = ndimage.find_objects(numbers.reshape(values.shape) + 1)
+        pairs = [(int(name), box) for name, box in zip(names, boxes) if name]
+    else:
+        pairs = list(enumerate(ndimage.find_objects(values, max_label=largest), start=1))
+    return {label: box for label, box in pairs if box is not None and (wanted is None or label in wanted)}
 
 
 def _join(a: slice, b: slice) -> slice:
     return slice(min(a.start, b.start), max(a.stop, b.stop))
 
 
-def _between_slices(reference: Mask, prediction: Mask, axis: int) -> tuple[Mask, Mask]:
-    """Both masks on the slices first <= z < last of the reference, as the FLARE22 script cuts them."""
-    others = tuple(a for a in range(reference.ndim) if a != axis)
-    filled = np.flatnonzero(reference.any(axis=others))
-    if not len(filled):
-        return reference, prediction
-    region = tuple(slice(filled[0], filled[-1]) if a == axis else slice(None) for a in range(reference.ndim))
-    return reference[region], prediction[region]
-
-
-def _score_pair(
-    label: int, reference: Mask, prediction: Mask, spacing: tuple[float, ...], rules: Convention, tolerance: float
-) -> Score:
-    size_r, size_p = int(np.count_nonzero(reference)), int(np.count_nonzero(prediction))
-    missing: Missing = ("both" if not size_p else "reference") if not size_r else ("" if size_p else "prediction")
+def _score_label(truth: NDArray[Any], answer: NDArray[Any], label: int, bounds: Bounds | None, task: _Task) -> Score:
+    crop = bounds or tuple(slice(0, 0) for _ in truth.shape)
+    reference, prediction = truth[crop] == label, answer[crop] == label
+    counts = int(np.count_nonzero(reference)), int(np.count_nonzero(prediction))
+    missing = _missing(*counts)
     if missing:
-        values = {name: rules.empty[name].value(missing) for name in METRICS}
+        figures = {name: task.rule.empty[name].value(missing) for name in METRICS}
     else:
-        values = _overlap(int(np.count_nonzero(reference & prediction)), size_r, size_p)
-        values |= _boundary(reference, prediction, spacing, rules, tolerance)
-        if values["dice"] < rules.least_dice_for_nsd:
-            values["nsd"] = 0.0
+        figures = _figures(*_scored_slices(reference, prediction, label, task), label, task)
     return Score(
         label=label,
-        dice=values["dice"],
-        iou=values["iou"],
-        hd=values["hd"],
-        hd95=values["hd95"],
-        assd=values["assd"],
-        nsd=values["nsd"],
-        tolerance_mm=tolerance,
-        reference_voxels=size_r,
-        prediction_voxels=size_p,
+        dice=figures["dice"],
+        iou=figures["iou"],
+        hd=figures["hd"],
+        hd95=figures["hd95"],
+        assd=figures["assd"],
+        nsd=figures["nsd"],
+        tolerance_mm=task.tolerance(label),
+        unit=task.rule.unit,
         missing=missing,
+        reference_voxels=counts[0],
+        prediction_voxels=counts[1],
     )
 
 
-def _overlap(both: int, reference: int, prediction: int) -> dict[str, float]:
-    return {"dice": 2 * both / (reference + prediction), "iou": both / (reference + prediction - both)}
+def _missing(reference: int, prediction: int) -> Missing:
+    if not reference:
+        return "reference" if prediction else "both"
+    return "" if prediction else "prediction"
 
 
-def _boundary(
-    reference: Mask, prediction: Mask, spacing: tuple[float, ...], rules: Convention, tolerance: float
-) -> dict[str, float]:
-    distance_spacing = (1.0,) * len(spacing) if rules.unit == "voxel" else spacing
-    surfaces = {(rules.boundary, distance_spacing), (rules.nsd, spacing)}
-    known = {key: _surfaces(reference, prediction, *key) for key in surfaces}
-    distances = known[rules.boundary, distance_spacing]
-    return {
-        "hd": distances.hausdorff,
-        "hd95": _hd95(distances, rules),
-        "assd": distances.mean if rules.assd == "pooled" else distances.mean_of_both,
-        "nsd": known[rules.nsd, spacing].within(tolerance),
-    }
+def _scored_slices(reference: Mask, prediction: Mask, label: int, task: _Task) -> tuple[Mask, Mask]:
+    """Both masks, cut to z_first <= z < z_last of the reference where the convention asks for it."""
+    if label not in task.rule.between_reference_slices:
+        return reference, prediction
+    others = tuple(axis for axis in range(reference.ndim) if axis != task.slice_axis)
+    inside = np.flatnonzero(reference.any(axis=others))
+    cut = tuple(
+        slice(inside[0], inside[-1]) if axis == task.slice_axis else slice(None) for axis in range(reference.ndim)
+    )
+    return reference[cut], prediction[cut]
 
 
-def _surfaces(reference: Mask, prediction: Mask, kind: str, spacing: tuple[float, ...]) -> Surfaces:
-    make = border_surfaces if kind == "border voxels" else element_surfaces
-    return make(reference, prediction, spacing)
+def _figures(reference: Mask, prediction: Mask, label: int, task: _Task) -> dict[str, float]:
+    dice, iou = _overlap(reference, prediction)
+    surfaces = {kind: _surfaces(kind, reference, prediction, task) for kind in {task.rule.boundary, task.rule.nsd}}
+    measured = _distances(surfaces[task.rule.boundary], task)
+    counted = surfaces[task.rule.nsd]
+    nsd = 0.0 if dice < task.rule.least_dice_for_nsd else counted.within(task.tolerance(label))
+    return {"dice": dice, "iou": iou, **measured, "nsd": nsd}
 
 
-def _hd95(distances: Surfaces, rules: Convention) -> float:
-    if rules.boundary == "surface elements":
-        return distances.larger_weighted_percentile(95)
-    return distances.pooled_percentile(95) if rules.hd95 == "pooled" else distances.larger_percentile(95)
+def _overlap(reference: Mask, prediction: Mask) -> tuple[float, float]:
+    both = int(np.count_nonzero(reference & prediction))
+    total = int(np.count_nonzero(reference)) + int(np.count_nonzero(prediction))
+    return (2 * both / total, both / (total - both)) if total else (float("nan"), float("nan"))
+
+
+def _surfaces(kind: str, reference: Mask, prediction: Mask, task: _Task) -> Surfaces:
+    if kind == "surface elements":
+        return element_surfaces(reference, prediction, task.spacing_mm)
+    spacing = (1.0,) * reference.ndim if task.rule.unit == "voxel" else task.spacing_mm
+    return border_surfaces(reference, prediction, spacing)
+
+
+def _distances(surfaces: Surfaces, task: _Task) -> dict[str, float]:
+    if task.rule.boundary == "surface elements":
+        hd95 = surfaces.larger_weighted_percentile(95)
+    else:
+        hd95 = surfaces.pooled_percentile(95) if task.rule.hd95 == "pooled" else surfaces.larger_percentile(95)
+    assd = surfaces.mean_of_both if task.rule.assd == "mean of both" else surfaces.mean
+    return {"hd": surfaces.hausdorff, "hd95": hd95, "assd": assd}
