@@ -111,7 +111,7 @@ def cpu_has_bf16() -> bool:
 def _model(config: TrainConfig, store: Store | None) -> SamPromptable:
     model = _new(config) if config.model == NEW else load_model(config.model, config.image_size)
     if isinstance(config.task, SemanticTask) and store is not None and model.head is None:
-        add_head(model, store.label_set, seed=config.seed)
+        add_head(model, store.label_set, context=config.context, seed=config.seed)
     method = config.method
     if config.model == NEW:
         method = FullConfig(train_prompt_encoder=True)
