@@ -82,6 +82,14 @@ def test_samed_policy_turns_and_flips_where_it_may():
         assert 60 < sum(d.rotate_deg != 0 for d in draws) < 140
 
 
+def test_safe_policy_mirrors_only_when_allowed():
+    for allowed in (False, True):
+        config = AugmentConfig(allow_mirror=allowed)
+        draws = [draw(config, named_rng("t", i), has_sides=False) for i in range(100)]
+        assert any(d.flip for d in draws) == allowed
+        assert any(d.quarter_turns for d in draws) == allowed
+
+
 def test_a_draw_depends_on_its_names_alone():
     config = AugmentConfig(elastic=0.02)
     assert draw(config, named_rng("a", 1), has_sides=True) == draw(config, named_rng("a", 1), has_sides=True)

@@ -190,6 +190,25 @@ def test_accumulated_batches_equal_one_large_batch(fields, tmp_path):
     assert losses[0] != pytest.approx(_lines(results[0].folder / "log.jsonl")[0]["loss"], rel=1e-3)
 
 
+def test_tensorboard_events_are_written_if_asked(fields):
+    pytest.importorskip("tensorboard")
+    result = train(**fields | {"steps": 2, "tensorboard": True})
+    assert len(list((result.folder / "tensorboard").glob("events*"))) == 1
+
+
+def test_patience_ends_a_run_that_no_longer_improves(fields):
+    fields |= {"steps": 30, "optimizer": {"lr": 1e-12}, "validation": {"every": 2, "patience": 2, "max_cases": 1}}
+    result = train(**fields)
+    assert [row["step"] for row in _lines(result.folder / "val.jsonl")] == [2, 4, 6]
+
+
+def test_the_package_can_be_called(fields):
+    assert samadapt.train(**fields | {"steps": 1}).folder.name == "run"
+    import samadapt.train as package
+
+    assert package(**fields | {"steps": 1, "resume": True}).best_metric is not None
+
+
 def test_a_mistake_is_named(fields, tmp_path):
     with pytest.raises(ConfigError, match=r"optimizer\.lr"):
         train(**fields | {"optimizer": {"learning_rate": 1e-3}})

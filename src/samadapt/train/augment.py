@@ -73,7 +73,8 @@ def draw(config: AugmentConfig, rng: np.random.Generator, *, has_sides: bool) ->
     rng : Generator
         Of this sample alone; see `samadapt.core.rng.named_rng`.
     has_sides : bool
-        The labels tell left from right: neither flips nor quarter turns are drawn unless `allow_mirror`.
+        The labels tell left from right: neither flips nor quarter turns are drawn unless `allow_mirror`. The "safe"
+        policy draws them with `allow_mirror` only, since organs without a twin have a side too.
 
     Returns
     -------
@@ -89,7 +90,7 @@ def draw(config: AugmentConfig, rng: np.random.Generator, *, has_sides: bool) ->
     mirror = config.allow_mirror or not has_sides
     if config.policy == "samed":
         return _draw_samed(rng, mirror)
-    return _draw_safe(config, rng)
+    return _draw_safe(config, rng, mirror=config.allow_mirror)
 
 
 def _draw_samed(rng: np.random.Generator, mirror: bool) -> Draw:
@@ -100,13 +101,16 @@ def _draw_samed(rng: np.random.Generator, mirror: bool) -> Draw:
     return Draw(rotate_deg=float(rng.integers(-20, 20))) if second > 0.5 else Draw()
 
 
-def _draw_safe(config: AugmentConfig, rng: np.random.Generator) -> Draw:
+def _draw_safe(config: AugmentConfig, rng: np.random.Generator, *, mirror: bool) -> Draw:
     move, tone, noise, blur, bend = rng.random(5) < (0.7, 0.5, 0.2, 0.15, 0.3)
     values = rng.uniform(-1, 1, 7)
     degrees, size, x, y, gamma, contrast, brightness = (float(v) for v in values)
     noise_sd, blur_sd = (float(v) for v in rng.uniform(0, 1, 2))
     shift_xy = (x * config.shift, y * config.shift) if move else (0.0, 0.0)
+    turns, flip = (int(n) for n in rng.integers((4, 2)))
     return Draw(
+        quarter_turns=turns if mirror else 0,
+        flip="horizontal" if mirror and flip else "",
         rotate_deg=degrees * config.rotate_deg if move else 0.0,
         scale=float((1 + config.scale) ** size) if move else 1.0,
         shift_xy=shift_xy,

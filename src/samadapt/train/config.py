@@ -98,7 +98,7 @@ class AugmentConfig(Config):
         description="none; safe: rotation, scale, shift and intensity; samed: quarter turns and flips, or rotation",
     )
     allow_mirror: bool = Field(
-        False, description="Allow flips and quarter turns although the labels tell left from right"
+        False, description="Allow flips and quarter turns: for images that have no up, left or right"
     )
     rotate_deg: float = Field(20, ge=0, le=180, description="Largest rotation to either side, in degrees")
     scale: float = Field(0.15, ge=0, lt=1, description="Largest relative change of size")
@@ -184,6 +184,12 @@ class TrainConfig(Config):
     )
     gradient_checkpointing: bool = Field(False, description="Compute encoder activations twice to save memory")
     num_workers: int = Field(1, ge=0, description="Processes that read and augment; 0: the training process itself")
+    threads: int | None = Field(
+        None,
+        ge=1,
+        description="Processor threads of the training process; none: all cores, less one for each worker that draws "
+        "scenes",
+    )
     accelerator: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to train")
     devices: int = Field(1, ge=1, description="Processes on this machine")
     strategy: str = Field("auto", description="How several processes work together, as Lightning Fabric names it")
@@ -192,7 +198,9 @@ class TrainConfig(Config):
     save_every: int = Field(500, ge=1, description="Steps between savings of the state; see also save_seconds")
     save_seconds: float = Field(300, gt=0, description="Seconds between savings of the state")
     tensorboard: bool = Field(False, description="Also write TensorBoard events, if tensorboard is installed")
-    resume: bool = Field(False, description="Go on with the run in the folder; bit for bit on the CPU")
+    resume: bool = Field(
+        False, description="Go on with the run in the folder; on the CPU bit for bit with the same threads"
+    )
 
     @model_validator(mode="after")
     def _has_length(self) -> TrainConfig:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -20,7 +20,11 @@ DUMP = "nonfinite"
 
 
 def require_finite(
-    values: Mapping[str, Tensor], batch: Mapping[str, Tensor], tickets: list[Ticket], folder: Path, *, step: int
+    values: Mapping[str, Tensor],
+    batch: Mapping[str, Tensor],
+    tickets: Callable[[], list[Ticket]],
+    folder: Path,
+    step: int,
 ) -> None:
     """Stop if a loss or gradient norm is NaN or infinite, and keep the batch.
 
@@ -41,7 +45,7 @@ def require_finite(
         "step": step,
         "values": {name: str(float(value)) for name, value in values.items()},
         "inputs_finite": {n: bool(torch.isfinite(t).all()) for n, t in batch.items() if t.is_floating_point()},
-        "samples": [vars(ticket) for ticket in tickets],
+        "samples": [vars(ticket) for ticket in tickets()],
     }
     write_json(folder / f"{DUMP}.json", facts)
     raise NonFiniteLoss(

@@ -17,7 +17,7 @@ from samadapt.train.config import NEW, TrainConfig
 from samadapt.train.guard import Interrupt, gradient_norm, require_finite
 from samadapt.train.keep import Keeper
 from samadapt.train.logs import Display, JsonLines, open_tensorboard
-from samadapt.train.order import Batches
+from samadapt.train.order import Batches, Ticket
 from samadapt.train.samples import Batch, batches
 from samadapt.train.schedule import Length, rate_factor
 from samadapt.train.state import STATE_FILE, Progress, save_state
@@ -82,7 +82,7 @@ class Loop:
                 self._one_step(stream)
                 self._validate_if_due()
                 self._save_if_due()
-                if interrupt.asked:
+                if self._agreed(float(interrupt.asked)):
                     self._save()
                     self.display.say(f"Stopped after step {self.progress.step}; resume=true goes on from here.")
                     raise KeyboardInterrupt
@@ -132,16 +132,19 @@ class Loop:
         return {name: value.detach() for name, value in told.items()}, batch
 
     def _check_and_clip(self, parts: list[tuple[dict[str, Tensor], Batch]]) -> None:
-        step, accumulate = self.progress.step, self.config.accumulate
-        tickets = [t for n in range(accumulate) for t in self.parts.order.batch(step * accumulate + n)]
+        step, folder = self.progress.step, self.config.out
         for told, batch in parts:
-            require_finite({"loss": told["loss"]}, batch, tickets, self.config.out, step=step)
+            require_finite({"loss": told["loss"]}, batch, self._tickets, folder, step)
         norm = gradient_norm(self.parts.model)
-        require_finite({"gradient norm": norm}, parts[-1][1], tickets, self.config.out, step=step)
+        require_finite({"gradient norm": norm}, parts[-1][1], self._tickets, folder, step)
         limit = self.config.optimizer.clip_norm
         if limit is not None:
             learning = [p for p in self.parts.model.parameters() if p.grad is not None]
             torch.nn.utils.clip_grads_with_norm_(learning, limit, norm)
+
+    def _tickets(self) -> list[Ticket]:
+        first = self.progress.step * self.config.accumulate
+        return [t for number in range(self.config.accumulate) for t in self.parts.order.batch(first + number)]
 
     def _require_frozen_untouched(self) -> None:
         assert_trainable(self.parts.model, self.raw_optimizer)

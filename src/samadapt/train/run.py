@@ -14,7 +14,7 @@ from samadapt.core.atomic import write_text
 from samadapt.core.manifest import close_run, open_run
 from samadapt.train import TrainResult
 from samadapt.train.build import Parts, build, build_optimizer
-from samadapt.train.config import TrainConfig
+from samadapt.train.config import SYNTHETIC, TrainConfig
 from samadapt.train.loop import Loop
 from samadapt.train.schedule import Length
 from samadapt.train.state import STATE_FILE, Progress, load_state
@@ -27,7 +27,7 @@ def run(config: TrainConfig) -> TrainResult:
     fabric = _fabric(config)
     manifest = _open(config) if fabric.is_global_zero else {}
     fabric.barrier()
-    with _matmul_precision(config):
+    with _arithmetic(config, fabric.device):
         parts = build(config, fabric.device)
         optimizer = build_optimizer(config, parts.model)
         progress = _resume(config, parts, optimizer)
@@ -76,14 +76,19 @@ def _resume(config: TrainConfig, parts: Parts, optimizer: torch.optim.Optimizer)
 
 
 @contextmanager
-def _matmul_precision(config: TrainConfig) -> Iterator[None]:
-    """The faster library for float32 products while training, unless strict fp32 was asked for."""
-    before = torch.get_float32_matmul_precision()
+def _arithmetic(config: TrainConfig, device: torch.device) -> Iterator[None]:
+    """Threads, and the faster library for float32 products unless strict fp32 was asked for; restored afterwards."""
+    precision, threads = torch.get_float32_matmul_precision(), torch.get_num_threads()
     torch.set_float32_matmul_precision("highest" if config.precision == "fp32" else "medium")
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    elif config.data == SYNTHETIC and device.type == "cpu":
+        torch.set_num_threads(max(1, threads - config.num_workers))
     try:
         yield
     finally:
-        torch.set_float32_matmul_precision(before)
+        torch.set_float32_matmul_precision(precision)
+        torch.set_num_threads(threads)
 
 
 def _facts(parts: Parts, progress: Progress) -> dict[str, Any]:
