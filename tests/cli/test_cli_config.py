@@ -11,7 +11,7 @@ from samadapt.cli.words import expand_lists
 CALLS = {
     "demo": ["--minutes", "0.5"],
     "synth": ["--out", "a", "--kind", "scenes"],
-    "prepare": ["in", "--out", "store", "--workers", "0", "-s", "options.labels=masks"],
+    "prepare": ["in", "--out", "store", "--workers", "0", "-s", "options.modality=CT"],
     "evaluate": ["--data", "store", "--out", "run", "--prompts", "box", "point:3"],
     "train": ["--data", "a", "--out", "b", "--steps", "3", "--method", "adapter", "-s", "optimizer.lr=0.001"],
     "predict": ["scan.nii", "--out", "b.nii", "--point", "1,2,+", "--point", "3,4,-", "--slice", "0"],
