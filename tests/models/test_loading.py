@@ -313,3 +313,13 @@ def test_random_weights_depend_on_the_seed_alone():
     assert one.base_hash == fresh("test", seed=5).base_hash != fresh("test", seed=6).base_hash
     with pytest.raises(CheckpointError, match="vit-x"):
         fresh("vit-x")
+
+
+def test_only_embeddings_are_drawn_from_a_standard_normal() -> None:
+    model = fresh("test")
+    wide = {name for name, p in model.sam.named_parameters() if p.numel() > 200 and p.std() > 0.6}
+    assert all(name.endswith(("mask_tokens.weight", "positional_embedding")) for name in wide)
+    decoder = dict(model.sam.mask_decoder.named_parameters())
+    crossing = [p for name, p in decoder.items() if "cross_attn_image_to_token" in name and p.ndim == 2]
+    assert len(crossing) == 8
+    assert all(float(p.detach().abs().max()) < 0.6 for p in crossing)

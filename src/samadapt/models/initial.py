@@ -41,7 +41,7 @@ def initial_tensor(name: str, shape: tuple[int, ...], fan_in: int, seed: int = 0
 
 
 def _is_embedding(name: str) -> bool:
-    return any(part in name for part in ("_token.", "_tokens.", "point_embed", "not_a_point_embed", "no_mask_embed"))
+    return any(part in name for part in ("iou_token.", "mask_tokens.", "point_embed.", "no_mask_embed."))
 
 
 def fan_in(shapes: dict[str, tuple[int, ...]], name: str) -> int:
