@@ -74,21 +74,9 @@ def tables() -> str:
     from samadapt.models import catalog
 
     lines = [NOTE + "# Models, datasets, metrics\n", "## Models\n"]
-    lines += table(
-        ("Name", "Model", "Input, px", "Weights", "Preprocessing", "Licence", "From"),
-        [
-            (
-                f"`{e.name}`" + (" (not loadable yet)" if e.status == "listed" else ""),
-                f"{e.title}. {e.note}".strip(),
-                e.image_size,
-                "" if e.parameters is None else f"{e.parameters:,}",
-                e.preprocessing,
-                e.licence,
-                e.where_from,
-            )
-            for e in catalog.entries()
-        ],
-    )
+    lines += table(("Name", "Model", "Input, px", "Weights", "Preprocessing", "Licence", "From"), _models())
+    lines += ["", *(f"- `{e.name}`: {e.note}" for e in catalog.entries() if e.note)]
+    lines += ["- *: known, but not loadable yet."]
     lines += ["\nCitations:\n", *sorted({f"- {e.citation}" for e in catalog.entries() if e.citation != "samadapt"})]
     lines += ["\n## Datasets\n"]
     for info in (recipes.get(name).info for name in recipes.names()):
@@ -97,6 +85,23 @@ def tables() -> str:
     lines += ["## Metric conventions\n", CONVENTION_TEXT, *_conventions(), "\n## Windows\n"]
     lines += table(("Name", "HU"), [(f"`{name}`", f"{low:g} to {high:g}") for name, (low, high) in presets().items()])
     return "\n".join(lines) + "\n"
+
+
+def _models() -> list[tuple[Any, ...]]:
+    from samadapt.models import catalog
+
+    return [
+        (
+            f"`{e.name}`" + (" *" if e.status == "listed" else ""),
+            e.title,
+            e.image_size,
+            "" if e.parameters is None else f"{e.parameters:,}",
+            e.preprocessing,
+            e.licence,
+            e.where_from.removeprefix("https://"),
+        )
+        for e in catalog.entries()
+    ]
 
 
 def _conventions() -> list[str]:
@@ -147,10 +152,10 @@ def load(target: str) -> type[BaseModel]:
 def groups(model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
     """(title, configuration) of the fields that are configurations themselves."""
     for key, field in model.model_fields.items():
-        for nested in nested_models(field.annotation):
-            first = next(iter(nested.model_fields.values()))
-            tag = typing.get_args(first.annotation)[0] if typing.get_origin(first.annotation) is Literal else ""
-            yield (f"{key} = {tag}" if tag else key), nested
+        found = nested_models(field.annotation)
+        for nested in found:
+            first = typing.get_args(nested.model_fields[key].annotation) if len(found) > 1 else ()
+            yield (f"{key} = {first[0]}" if first else f"{key} of another package" if len(found) > 1 else key), nested
 
 
 def nested_models(annotation: Any) -> list[type[BaseModel]]:
@@ -194,7 +199,7 @@ def default_text(field: Any) -> str:
     if isinstance(value, BaseModel):
         first = next(iter(value.model_dump().items()))
         return f"`{first[1]}`" if typing.get_origin(type(value).model_fields[first[0]].annotation) is Literal else ""
-    if value is None:
+    if value is None or value in ({}, [], ()):
         return "none"
     text = json.dumps(value, default=str) if not isinstance(value, (str, Path)) else str(value)
     return f"`{text}`" if text else "empty"
