@@ -36,6 +36,11 @@ def test_options_go_before_the_file_and_overrides_before_options(samadapt, tmp_p
     assert (shown["seed"], shown["batch_size"], shown["method"]["rank"]) == (3, 5, 16)
 
 
+def test_choices_that_are_numbers_stay_numbers(samadapt):
+    words = ["--data", "a", "--out", "b", "--steps", "1", "--context", "3", "--show-config"]
+    assert yaml.safe_load(samadapt("train", *words).out)["context"] == 3
+
+
 def test_a_switch_in_the_file_can_be_turned_off(samadapt, tmp_path):
     (tmp_path / "c.yaml").write_text("data: a\nout: b\nsteps: 3\ntensorboard: true\n")
     shown = samadapt("train", "-c", tmp_path / "c.yaml", "-s", "tensorboard=false", "--show-config").out

@@ -149,7 +149,7 @@ def _option_type(annotation: Any) -> Any:
     if annotation in (int, float, str, bool, Path):
         return annotation
     if origin is Literal:
-        return str
+        return int if all(type(value) is int for value in args) else str
     if origin is Annotated:
         return _option_type(args[0])
     if origin in (Union, types.UnionType):
