@@ -18,6 +18,7 @@ def workplace(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     _load_tiny(tmp_path, monkeypatch)
     _shorten_training(monkeypatch)
+    _shrink_phantoms(monkeypatch)
     yield tmp_path
     os.chdir(ROOT)
 
@@ -29,6 +30,14 @@ def _load_tiny(folder: Path, monkeypatch) -> None:
     weights = folder / ".weights"
     loading.save_packaged(fresh("test"), weights, "tiny")
     monkeypatch.setattr(loading, "WEIGHTS", weights)
+
+
+def _shrink_phantoms(monkeypatch) -> None:
+    """The demo makes small phantoms; the command synth is given its size on the command line."""
+    from samadapt.data import phantoms
+
+    write = phantoms.write_flare22
+    monkeypatch.setattr(phantoms, "write_flare22", lambda out, cases, seed: write(out, cases, seed, shape=(8, 64, 64)))
 
 
 def _shorten_training(monkeypatch) -> None:
