@@ -96,6 +96,15 @@ def test_every_documented_object_exists():
     assert len(names) > 40
 
 
+def test_the_doctors_page_has_every_check():
+    page = (DOCS / "how-to" / "doctor.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| `([^`]+)` \|", page, re.M))
+    code = "".join(path.read_text() for path in sorted((ROOT / "src/samadapt/data/doctor").glob("check_*.py")))
+    literals = set(re.findall(r'"([a-z][a-z -]+)"', code))
+    assert listed <= literals
+    assert len(listed) == 18
+
+
 def test_pages_are_plain():
     banned = re.compile(
         r"\b(state[- ]of[- ]the[- ]art|seamless\w*|blazing\w*|powerful|cutting[- ]edge|leverag\w+|unlock\w*"
