@@ -207,5 +207,6 @@ def batches(
 
 
 def _start_worker(_: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the training process, which ends its workers
+    for number in (signal.SIGINT, signal.SIGTERM):  # for the training process, which ends its workers when it has saved
+        signal.signal(number, signal.SIG_IGN)
     torch.set_num_threads(1)
