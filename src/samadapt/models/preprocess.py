@@ -170,7 +170,7 @@ _KNOWN: dict[str, Preprocessing] = {
         Preprocessing("medsam", 1024, "stretch", "cubic-antialiased", "min-max", _ZEROS, _ONES),
         Preprocessing("sammed2d", 256, "stretch-nearest", "nearest", channels="bgr", padding="centre"),
         Preprocessing("samed", 512, "stretch", "cubic", "0-1", _ZEROS, _ONES),
-        Preprocessing("tiny", 256, "longest", "bilinear"),
+        Preprocessing("tiny", 128, "longest", "bilinear"),
     )
 }
 

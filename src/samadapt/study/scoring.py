@@ -50,7 +50,9 @@ def score_semantic(store: Store, case: int, predicted: LabelMap, convention: str
         reference = np.where(reference == store.label_set.ignore, 0, reference)
     if not record.is_volume:
         reference, answer = reference[0], answer[0]
-    scores = metrics.score(reference, answer, _spacing(record), list(names), convention, slice_axis=0)
+    scores = metrics.score(
+        reference, answer, spacing_mm=_spacing(record), labels=list(names), convention=convention, slice_axis=0
+    )
     for label, figures in scores.items():
         yield _row(record, condition, label, names[label], 0, figures, seconds)
     yield _row(record, condition, 0, "background", 0, _background(reference == 0, answer == 0), seconds)
@@ -76,7 +78,7 @@ def _score_label(
         target, predicted = target[0], predicted[0]
     reference, answer = (mask * np.uint16(label) for mask in (target, predicted))
     spacing = _spacing(record)
-    scores = metrics.score(reference, answer, spacing, [label], convention, slice_axis=0)
+    scores = metrics.score(reference, answer, spacing_mm=spacing, labels=[label], convention=convention, slice_axis=0)
     return dict(scores[label])
 
 
