@@ -23,24 +23,23 @@ def _show(result: Evaluation) -> None:
 
     shown = [e for e in result.summary if e["figure"] in ("dice", "hd95", "nsd")]
     columns = list(dict.fromkeys((e["prompts"], e["method"], e["choice"]) for e in shown))
-    for figure, title in (("dice", "Dice (95 % interval over cases)"), ("hd95", "HD95, mm"), ("nsd", "NSD")):
+    for figure, title in (("dice", "Dice"), ("hd95", "HD95 mm, found objects only"), ("nsd", "NSD")):
         table = Table(title=title, title_justify="left", header_style="bold")
         table.add_column("label")
         for prompts, method, choice in columns:
-            table.add_column(f"{prompts}\n{method}\n{choice}", justify="right")
+            table.add_column(f"{prompts}\n{choice if method == 'model' else method}", justify="right")
         for name in dict.fromkeys(e["name"] for e in shown if e["figure"] == figure):
             cells = {
                 (e["prompts"], e["method"], e["choice"]): e for e in shown if (e["name"], e["figure"]) == (name, figure)
             }
             table.add_row(name, *(_cell(cells.get(column)) for column in columns))
         Console().print(table)
+    Console().print("Means over cases; 95 % intervals and every case are in the run folder.", style="dim")
     Console().print(f"Written to {result.folder}. A page of it: samadapt report {result.folder} --out page.html")
 
 
 def _cell(entry: dict[str, float] | None) -> str:
-    if entry is None or entry["mean"] is None:
-        return "–"
-    return f"{entry['mean']:.3f} ({entry['low']:.3f}–{entry['high']:.3f})"
+    return "–" if entry is None or entry["mean"] is None else f"{entry['mean']:.3f}"
 
 
 command = make_command(EvaluateConfig, _run, show=_show)

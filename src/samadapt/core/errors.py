@@ -24,8 +24,8 @@ class SamadaptError(Exception):
 
     def __init__(self, what: str, *, where: object = None, remedy: str | None = None) -> None:
         self.what, self.where, self.remedy = what, where, remedy
-        parts = [what if where is None else f"{where}: {what}"]
-        super().__init__(" ".join([*parts, remedy] if remedy else parts))
+        said = what if where is None else f"{where}: {what}"
+        super().__init__(f"{said.rstrip('.')}. {remedy}" if remedy else said)
 
 
 class FileFormatError(SamadaptError):
