@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from samadapt.infer.predictor import Predictor
 
 from samadapt.core.errors import PromptError, RunFolderError
 from samadapt.core.image import Image, LabelMap, Volume
 from samadapt.core.progress import Progress
 from samadapt.core.prompts import Box, Points
 from samadapt.infer.config import PredictConfig
+from samadapt.infer.predictor import Predictor
 from samadapt.infer.propagate import propagate
 from samadapt.infer.semantic import require_head, segment
 

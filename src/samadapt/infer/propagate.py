@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from samadapt.infer.predictor import Predictor
 
 from samadapt.core.image import Volume
+from samadapt.infer.predictor import Predictor
 from samadapt.prompts import box_of
 
 if TYPE_CHECKING:
