@@ -138,9 +138,11 @@ def _usage(name: str) -> list[str]:
         if parameter.name in COMMON:
             continue
         flags = parameter.opts + parameter.secondary_opts if parameter.param_type_name == "option" else [parameter.name]
-        text = (parameter.help or "").replace("[dim]", "").replace("[/dim]", "").replace("\\[", "[")
-        rows.append((", ".join(f"`{flag}`" for flag in flags), text))
-    return table(("Argument or option", ""), rows) if rows else []
+        text, _, default = (parameter.help or "").replace("[/dim]", "").replace("\\[", "[").partition(" [dim][")
+        choices, _, value = default.removesuffix("]").rpartition("; ")
+        meaning = f"{text} One of {choices}." if choices else text
+        rows.append((", ".join(f"`{flag}`" for flag in flags), value.removeprefix("default: "), meaning))
+    return table(("Argument or option", "Default", "Meaning"), rows) if rows else []
 
 
 def load(target: str) -> type[BaseModel]:
