@@ -140,7 +140,7 @@ def _usage(name: str) -> list[str]:
         flags = parameter.opts + parameter.secondary_opts if parameter.param_type_name == "option" else [parameter.name]
         text, _, default = (parameter.help or "").replace("[/dim]", "").replace("\\[", "[").partition(" [dim][")
         choices, _, value = default.removesuffix("]").rpartition("; ")
-        meaning = f"{text} One of {choices}." if choices else text
+        meaning = f"{text.rstrip('.')}. One of {choices}." if choices else text
         rows.append((", ".join(f"`{flag}`" for flag in flags), value.removeprefix("default: "), meaning))
     return table(("Argument or option", "Default", "Meaning"), rows) if rows else []
 
