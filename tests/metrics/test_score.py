@@ -1,4 +1,4 @@
-"""Scores: empty masks in every convention, brute force, bad input."""
+"""Scores against brute force and literal tables of the empty cases."""
 
 from __future__ import annotations
 
@@ -6,148 +6,307 @@ import math
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from samadapt import metrics
-from samadapt.core.errors import ConfigError, InvalidGeometry, LabelError, ShapeMismatch
-from samadapt.metrics.elements import element_areas
+from samadapt.core.errors import ConfigError, InvalidGeometry, LabelError, NonFiniteValues, ShapeMismatch
+from samadapt.core.rng import named_rng
 
-NAN, INF = float("nan"), float("inf")
-
-EMPTY_CASES = [
-    # convention, missing, dice, hd95, nsd
-    ("strict", "both", NAN, NAN, NAN),
-    ("strict", "reference", 0, INF, 0),
-    ("strict", "prediction", 0, INF, 0),
-    ("transunet", "both", 0, 0, 0),
-    ("transunet", "reference", 1, 0, 1),
-    ("transunet", "prediction", 0, 0, 0),
-    ("flare22", "both", 1, NAN, 1),
-    ("flare22", "reference", 0, INF, 0),
-    ("flare22", "prediction", 0, INF, 0),
-    ("monai", "both", NAN, NAN, NAN),
-    ("monai", "reference", NAN, NAN, 0),
-    ("monai", "prediction", 0, NAN, 0),
-    ("nnunet", "both", NAN, NAN, NAN),
-    ("nnunet", "reference", 0, NAN, 0),
-    ("nnunet", "prediction", 0, NAN, 0),
-]
+NAN, INF = math.nan, math.inf
 
 
-def _pair(missing: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    reference, prediction = np.zeros((2, 6, 7, 8), dtype=np.uint8)
-    if missing not in ("both", "reference"):
-        reference[2:5, 2:5, 2:5] = 1
-    if missing not in ("both", "prediction"):
-        prediction[2:5, 2:5, 3:6] = 1
-    assert (missing in ("both", "reference")) == (not reference.any())
-    assert (missing in ("both", "prediction")) == (not prediction.any())
-    return reference, prediction
+def same(a, b, tolerance=0.0):
+    return (math.isnan(a) and math.isnan(b)) or a == b or abs(a - b) <= tolerance
 
 
-@pytest.mark.parametrize(("convention", "missing", "dice", "hd95", "nsd"), EMPTY_CASES)
-def test_empty_masks(convention: str, missing: str, dice: float, hd95: float, nsd: float) -> None:
-    found = metrics.score(*_pair(missing), spacing_mm=(3, 1, 1), labels=[1], convention=convention)[1]
-    assert found["missing"] == missing
-    for value, expected in ((found["dice"], dice), (found["hd95"], hd95), (found["nsd"], nsd)):
-        assert value == expected or (math.isnan(value) and math.isnan(expected))
+def masks(name, shape, spread=0.25):
+    """Two overlapping random masks of blocks and specks, neither empty."""
+    rng = named_rng("test metrics", name)
+    pair = []
+    for _ in range(2):
+        mask = rng.random(shape) < 0.02
+        low = [int(n * spread) for n in shape]
+        mask[tuple(slice(a - int(rng.integers(0, 2)), n - a + int(rng.integers(0, 2))) for a, n in zip(low, shape))] = (
+            True
+        )
+        pair.append(mask & (rng.random(shape) < 0.95))
+    assert pair[0].any()
+    assert pair[1].any()
+    return pair
 
 
-def test_shift_by_one_voxel_in_millimetres() -> None:
-    found = metrics.score(*_pair(""), spacing_mm=(3, 1, 0.5))[1]
-    assert found["dice"] == pytest.approx(2 * 18 / 54)
-    assert found["iou"] == pytest.approx(18 / 36)
-    assert found["hd"] == found["hd95"] == 0.5
-    assert found["nsd"] == 1.0
-    assert metrics.score(*_pair(""), spacing_mm=(3, 1, 0.5), convention="transunet")[1]["hd"] == 1.0
+# brute force --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shape", [(9, 11), (7, 8, 9)])
-def test_distances_equal_brute_force(shape: tuple[int, ...]) -> None:
-    rng = np.random.default_rng(4)
-    spacing = (1.7, 0.9, 1.3)[: len(shape)]
-    for _ in range(5):
-        reference, prediction = (rng.random((2, *shape)) < 0.4).astype(np.uint8)
-        found = metrics.score(reference, prediction, spacing)[1]
-        a, b = (_border_mm(mask.astype(bool), spacing) for mask in (reference, prediction))
-        gaps = np.linalg.norm(a[:, None] - b[None], axis=2)
-        to_b, to_a = gaps.min(axis=1), gaps.min(axis=0)
-        assert found["hd"] == pytest.approx(max(to_b.max(), to_a.max()))
-        assert found["hd95"] == pytest.approx(max(np.percentile(to_b, 95), np.percentile(to_a, 95)))
-        assert found["assd"] == pytest.approx(np.concatenate([to_b, to_a]).mean())
-
-
-def _border_mm(mask: NDArray[np.bool_], spacing: tuple[float, ...]) -> NDArray[np.float64]:
+def border(mask):
     padded = np.pad(mask, 1)
-    points = []
-    for index in np.argwhere(mask):
-        neighbours = [
-            tuple(index + 1 + step * np.eye(mask.ndim, dtype=int)[a]) for a in range(mask.ndim) for step in (-1, 1)
-        ]
-        if not all(padded[n] for n in neighbours):
-            points.append(index * spacing)
-    return np.array(points)
+    neighbours = [np.roll(padded, step, axis) for axis in range(mask.ndim) for step in (-1, 1)]
+    return np.argwhere(mask & ~np.logical_and.reduce(neighbours)[tuple(slice(1, -1) for _ in mask.shape)])
 
 
-def test_surface_of_a_box_approaches_its_area() -> None:
-    areas = element_areas((1.0, 1.0, 1.0))
-    assert areas[0] == areas[255] == 0
-    assert areas[0b00001111] == pytest.approx(1.0)  # a flat face of one voxel
-    assert len(areas) == 256
-    assert len(element_areas((1.0, 1.0))) == 16
-
-
-def test_labels_are_scored_apart_and_in_order() -> None:
-    reference, prediction = np.zeros((2, 20, 20), dtype=np.int64)
-    reference[2:8, 2:8], reference[12:18, 12:18] = 3, 900
-    prediction[2:8, 2:8], prediction[12:18, 12:16] = 3, 900
-    found = metrics.score(reference, prediction, (1, 1), labels=[900, 3, 7])
-    assert list(found) == [900, 3, 7]
-    assert found[3]["dice"] == 1.0
-    assert found[900]["dice"] == pytest.approx(0.8)
-    assert found[7]["missing"] == "both"
-
-
-def test_flare22_leaves_the_upper_slice_of_the_aorta_out() -> None:
-    reference, prediction = np.zeros((2, 6, 9, 9), dtype=np.uint8)
-    reference[1:5, 3:6, 3:6] = 5
-    prediction[1:4, 3:6, 3:6] = 5
-    assert metrics.score(reference, prediction, (5, 1, 1), convention="flare22")[5]["dice"] == 1.0
-    assert metrics.score(reference, prediction, (5, 1, 1))[5]["dice"] < 1.0
+def brute_force(reference, prediction, spacing, tolerance):
+    a, b = border(reference) * spacing, border(prediction) * spacing
+    table = np.linalg.norm(a[:, None] - b[None], axis=2)
+    ab, ba = table.min(axis=1), table.min(axis=0)
+    both = np.concatenate([ab, ba])
+    inter, total = (reference & prediction).sum(), reference.sum() + prediction.sum()
+    return {
+        "dice": 2 * inter / total,
+        "iou": inter / (reference | prediction).sum(),
+        "hd": both.max(),
+        "hd95": max(np.percentile(ab, 95), np.percentile(ba, 95)),
+        "assd": both.mean(),
+        "nsd": (both <= tolerance).mean(),
+    }
 
 
 @pytest.mark.parametrize(
-    ("reference", "prediction", "spacing", "error", "message"),
+    ("shape", "spacing"), [((11, 13, 9), (2.5, 0.8, 0.8)), ((9, 9, 9), (1, 1, 1)), ((31, 23), (0.7, 1.3))]
+)
+def test_equal_to_brute_force(shape, spacing):
+    for k in range(6):
+        pair = masks((shape, k), shape)
+        found = metrics.score(*pair, spacing_mm=spacing, convention="monai", tolerances_mm=1.1)[1]
+        expected = brute_force(*pair, np.array(spacing), 1.1)
+        for name, value in expected.items():
+            assert found[name] == pytest.approx(value, abs=1e-9), (k, name)
+
+
+def test_far_boundaries_are_measured_exactly():
+    pair = np.zeros((2, 40, 60), dtype=bool)
+    pair[0, 2:6, 2:9], pair[1, 30:38, 50:55] = True, True
+    found = metrics.score(*pair, spacing_mm=(0.5, 2), convention="monai")[1]
+    expected = brute_force(*pair, np.array([0.5, 2]), 2.0)
+    assert {k: found[k] for k in expected} == pytest.approx(expected)
+    assert found["dice"] == found["nsd"] == 0
+
+
+def test_two_voxels_by_hand():
+    reference, prediction = np.zeros((2, 5, 5, 5), dtype=np.uint8)
+    reference[1, 2, 2], prediction[3, 2, 2] = 4, 4
+    found = metrics.score(reference, prediction, spacing_mm=(2.5, 1, 1))[4]
+    assert (found["dice"], found["iou"], found["hd"], found["hd95"], found["assd"]) == (0, 0, 5, 5, 5)
+    assert (found["unit"], found["missing"], found["tolerance_mm"]) == ("mm", "", 2)
+    assert metrics.score(reference, prediction, spacing_mm=(2.5, 1, 1), convention="transunet")[4]["hd95"] == 2
+    assert metrics.score(reference, prediction, spacing_mm=(2.5, 1, 1), convention="transunet")[4]["unit"] == "voxel"
+
+
+def test_perfect_prediction():
+    reference, _ = masks("perfect", (8, 9, 10))
+    for name in metrics.conventions():
+        found = metrics.score(reference, reference, spacing_mm=(3, 1, 1), convention=name)[1]
+        assert [found[m] for m in metrics.METRICS] == [1, 1, 0, 0, 0, 1], name
+    assert len(metrics.conventions()) == 7
+
+
+def test_swapping_masks_changes_only_the_counts():
+    a, b = masks("swap", (9, 10, 11))
+    for name in ("strict", "monai", "medpy", "deepmind", "transunet"):
+        one = metrics.score(a, b, spacing_mm=(2, 1, 1), convention=name)[1]
+        other = metrics.score(b, a, spacing_mm=(2, 1, 1), convention=name)[1]
+        assert [one[m] for m in metrics.METRICS] == pytest.approx([other[m] for m in metrics.METRICS]), name
+
+
+def test_neither_place_nor_surroundings_matter():
+    a, b = masks("place", (7, 8, 9))
+    inside = metrics.score(a, b, spacing_mm=(2, 1, 0.5))[1]
+    for pad in (((0, 3), (5, 0), (1, 1)), ((4, 0), (0, 0), (0, 9))):
+        moved = metrics.score(np.pad(a, pad), np.pad(b, pad), spacing_mm=(2, 1, 0.5))[1]
+        assert [moved[m] for m in metrics.METRICS] == pytest.approx([inside[m] for m in metrics.METRICS])
+
+
+def test_strict_nsd_weights_by_area():
+    reference = np.zeros((4, 20, 20), dtype=bool)
+    reference[:, 5:15, 5:15] = True
+    prediction = reference.copy()
+    prediction[:, 5:15, 15:18] = True
+    by_area = metrics.score(reference, prediction, spacing_mm=(10, 1, 1), tolerances_mm=1)[1]["nsd"]
+    by_count = metrics.score(reference, prediction, spacing_mm=(10, 1, 1), tolerances_mm=1, convention="monai")[1][
+        "nsd"
+    ]
+    assert 0 < by_area < by_count < 1
+
+
+# empty masks --------------------------------------------------------------------------------------------------------
+
+EMPTY = {  # convention: {what is missing: (dice, iou, hd, hd95, assd, nsd)}
+    "strict": {
+        "both": (NAN, NAN, NAN, NAN, NAN, NAN),
+        "reference": (0, 0, INF, INF, INF, 0),
+        "prediction": (0, 0, INF, INF, INF, 0),
+    },
+    "transunet": {
+        "both": (0, 0, 0, 0, 0, 0),
+        "reference": (1, 1, 0, 0, 0, 1),
+        "prediction": (0, 0, 0, 0, 0, 0),
+    },
+    "flare22": {
+        "both": (1, 1, NAN, NAN, NAN, 1),
+        "reference": (0, 0, INF, INF, INF, 0),
+        "prediction": (0, 0, INF, INF, INF, 0),
+    },
+    "monai": {
+        "both": (NAN, NAN, NAN, NAN, NAN, NAN),
+        "reference": (NAN, NAN, INF, NAN, INF, 0),
+        "prediction": (0, 0, INF, NAN, INF, 0),
+    },
+    "nnunet": {
+        "both": (NAN, NAN, NAN, NAN, NAN, NAN),
+        "reference": (0, 0, NAN, NAN, NAN, 0),
+        "prediction": (0, 0, NAN, NAN, NAN, 0),
+    },
+    "deepmind": {
+        "both": (NAN, NAN, INF, INF, NAN, NAN),
+        "reference": (0, 0, INF, INF, INF, 0),
+        "prediction": (0, 0, INF, INF, INF, 0),
+    },
+    "medpy": {
+        "both": (0, 0, NAN, NAN, NAN, NAN),
+        "reference": (0, 0, NAN, NAN, NAN, 0),
+        "prediction": (0, 0, NAN, NAN, NAN, 0),
+    },
+}
+
+
+def test_every_convention_has_its_table():
+    assert set(EMPTY) == set(metrics.conventions())
+
+
+@pytest.mark.parametrize("shape", [(6, 7), (4, 6, 7)])
+@pytest.mark.parametrize("convention", EMPTY)
+@pytest.mark.parametrize("missing", ["both", "reference", "prediction"])
+def test_empty_masks(convention, missing, shape):
+    reference, prediction = np.zeros((2, *shape), dtype=np.uint8)
+    if missing != "both":
+        (prediction if missing == "reference" else reference)[..., 2:5, 2:5] = 5
+    assert (not reference.any(), not prediction.any()) == (missing != "prediction", missing != "reference")
+    found = metrics.score(reference, prediction, spacing_mm=(1.0,) * len(shape), labels=[5], convention=convention)[5]
+    assert found["missing"] == missing
+    for name, value in zip(metrics.METRICS, EMPTY[convention][missing], strict=True):
+        assert same(found[name], value), name
+
+
+# FLARE22's own rules ------------------------------------------------------------------------------------------------
+
+
+def tube(label, stop=9):
+    reference, prediction = np.zeros((2, 12, 16, 16), dtype=np.uint8)
+    reference[2:stop, 4:12, 4:12] = label
+    prediction[0:12, 4:12, 4:12] = label
+    return reference, prediction
+
+
+def test_flare22_leaves_out_slices_of_tubes_only():
+    for label, dice in ((5, 1.0), (6, 1.0), (10, 1.0), (4, 2 * 7 / (7 + 12))):
+        found = metrics.score(*tube(label), spacing_mm=(5, 1, 1), convention="flare22")[label]
+        assert found["dice"] == pytest.approx(dice), label
+        assert found["reference_voxels"] == 7 * 64
+
+
+def test_flare22_leaves_out_the_last_reference_slice():
+    reference, prediction = tube(5)
+    prediction[8] = 0
+    assert metrics.score(reference, prediction, spacing_mm=(5, 1, 1), convention="flare22")[5]["dice"] == 1
+
+
+def test_flare22_tube_in_one_slice_is_undefined():
+    found = metrics.score(*tube(5, stop=3), spacing_mm=(5, 1, 1), convention="flare22")[5]
+    assert math.isnan(found["dice"])
+    assert math.isnan(found["nsd"])
+
+
+def test_flare22_gives_no_nsd_below_a_dice_of_a_fifth():
+    reference, prediction = np.zeros((2, 6, 40, 40), dtype=np.uint8)
+    reference[1:5, 10:12, 2:38], prediction[1:5, 12:14, 2:38] = 1, 1
+    assert metrics.score(reference, prediction, spacing_mm=(1, 1, 1), convention="flare22")[1]["nsd"] == 0
+    assert metrics.score(reference, prediction, spacing_mm=(1, 1, 1), tolerances_mm=5)[1]["nsd"] == 1
+
+
+def test_slice_axis_is_the_thickest_unless_given():
+    reference, prediction = (np.moveaxis(values, 0, 2)[2:-2, 2:-2] for values in tube(5))
+    assert reference.shape == (12, 12, 12)
+    assert metrics.score(reference, prediction, spacing_mm=(1, 1, 5), convention="flare22")[5]["dice"] == 1
+    whole = metrics.score(reference, prediction, spacing_mm=(1, 1, 1), convention="flare22")[5]["dice"]
+    given = metrics.score(reference, prediction, spacing_mm=(1, 1, 1), convention="flare22", slice_axis=-1)[5]["dice"]
+    assert whole == pytest.approx(2 * 7 / 19)
+    assert given == 1
+    thin = reference[2:], prediction[2:]
+    assert metrics.score(*thin, spacing_mm=(1, 1, 1), convention="flare22")[5]["dice"] == pytest.approx(2 * 7 / 19)
+    fewest = np.pad(reference, ((1, 1), (1, 1), (0, 0))), np.pad(prediction, ((1, 1), (1, 1), (0, 0)))
+    assert metrics.score(*fewest, spacing_mm=(1, 1, 1), convention="flare22")[5]["dice"] == 1
+
+
+def test_flare22_tolerances():
+    reference = np.arange(14, dtype=np.uint8).reshape(1, 1, 14).repeat(3, 0).repeat(3, 1)
+    found = metrics.score(reference, reference, spacing_mm=(1, 1, 1), convention="flare22")
+    assert [row["tolerance_mm"] for row in found.values()] == [5, 3, 3, 5, 2, 2, 2, 2, 2, 3, 5, 7, 3]
+
+
+# arguments ----------------------------------------------------------------------------------------------------------
+
+
+def test_labels_default_to_those_of_either_array():
+    reference, prediction = np.zeros((2, 4, 5), dtype=np.int64)
+    reference[0, 0], reference[1, 1], prediction[3, 3] = 2, 70_000, 9
+    found = metrics.score(reference, prediction, spacing_mm=(1, 1))
+    assert list(found) == [2, 9, 70_000]
+    assert [row["missing"] for row in found.values()] == ["prediction", "reference", "prediction"]
+    assert list(metrics.score(reference, prediction, spacing_mm=(1, 1), labels=[9, 1])) == [9, 1]
+    assert metrics.score(np.zeros((3, 3)), np.zeros((3, 3)), spacing_mm=(1, 1)) == {}
+
+
+def test_masks_integers_and_whole_floats_score_alike():
+    a, b = masks("types", (9, 9))
+    scores = [
+        metrics.score(a.astype(t), b.astype(t), spacing_mm=(1, 2)) for t in (bool, np.uint8, np.int32, np.float32)
+    ]
+    assert scores[1:] == scores[:-1]
+
+
+def test_memory_order_does_not_matter():
+    a, b = masks("order", (9, 10, 11))
+    straight = metrics.score(a, b, spacing_mm=(3, 1, 1))
+    assert metrics.score(np.asfortranarray(a), b[::-1][::-1], spacing_mm=(3, 1, 1)) == straight
+
+
+def test_ignored_voxels_do_not_count():
+    reference, prediction = np.zeros((2, 6, 6), dtype=np.uint8)
+    reference[1:4, 1:4], prediction[1:4, 1:6], reference[1:4, 4:] = 1, 1, 255
+    found = metrics.score(reference, prediction, spacing_mm=(1, 1), ignore=255)
+    assert list(found) == [1]
+    assert found[1]["dice"] == 1
+
+
+def test_arrays_are_left_unchanged():
+    a, b = masks("const", (9, 9))
+    before = a.copy(), b.copy()
+    metrics.score(a, b, spacing_mm=(1, 1), ignore=1)
+    assert np.array_equal(a, before[0])
+    assert np.array_equal(b, before[1])
+
+
+ZERO = np.zeros((4, 5), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "names"),
     [
-        (np.zeros((4, 4)), np.zeros((4, 5)), (1, 1), ShapeMismatch, "different shapes"),
-        (np.zeros((4, 4)), np.zeros((4, 4)), (1, 1, 1), InvalidGeometry, "as many spacings"),
-        (np.zeros((4, 4)), np.zeros((4, 4)), (1, -1), InvalidGeometry, "positive"),
-        (np.zeros(4), np.zeros(4), (1,), InvalidGeometry, "2 or 3 axes"),
-        (np.full((4, 4), 0.5), np.zeros((4, 4)), (1, 1), LabelError, "whole numbers"),
-        (np.full((4, 4), np.nan), np.zeros((4, 4)), (1, 1), LabelError, "reference"),
+        ({"prediction": ZERO[1:]}, ShapeMismatch, r"\(3, 5\)"),
+        ({"reference": ZERO[0], "prediction": ZERO[0]}, InvalidGeometry, r"\(5,\)"),
+        ({"spacing_mm": (1, 1, 1)}, InvalidGeometry, "not 3"),
+        ({"spacing_mm": (1, -1)}, InvalidGeometry, "-1"),
+        ({"spacing_mm": (1, NAN)}, InvalidGeometry, "nan"),
+        ({"prediction": ZERO + 0.5}, LabelError, "0.5"),
+        ({"reference": ZERO - np.int16(1)}, LabelError, "-1"),
+        ({"reference": ZERO + NAN}, NonFiniteValues, "reference"),
+        ({"prediction": ZERO.astype(complex)}, LabelError, "complex"),
+        ({"labels": [0, 1]}, LabelError, "background"),
+        ({"convention": "transunett"}, ConfigError, "did you mean 'transunet'"),
+        ({"tolerances_mm": {1: -2}}, ConfigError, "-2"),
+        ({"tolerances_mm": NAN}, ConfigError, "nan"),
+        ({"slice_axis": 2}, InvalidGeometry, "no axis 2"),
     ],
 )
-def test_bad_input(
-    reference: NDArray[np.float64],
-    prediction: NDArray[np.float64],
-    spacing: tuple[float, ...],
-    error: type[Exception],
-    message: str,
-) -> None:
-    with pytest.raises(error, match=message):
-        metrics.score(reference, prediction, spacing)
-
-
-def test_unknown_convention_names_the_nearest() -> None:
-    with pytest.raises(ConfigError, match="'transunet'"):
-        metrics.score(np.zeros((4, 4)), np.zeros((4, 4)), (1, 1), convention="transunnet")
-
-
-def test_interval_covers_the_mean_and_ignores_what_is_not_finite() -> None:
-    values = np.random.default_rng(0).normal(0.8, 0.1, 50)
-    low, high = metrics.bootstrap_interval([*values, NAN, INF], seed=1)
-    assert low < values.mean() < high
-    assert high - low == pytest.approx(2 * 1.96 * 0.1 / math.sqrt(50), rel=0.35)
-    assert metrics.bootstrap_interval(list(values), 1) == (low, high)
-    assert metrics.bootstrap_interval([0.4], 1) == (0.4, 0.4)
-    assert all(math.isnan(v) for v in metrics.bootstrap_interval([NAN], 1))
+def test_bad_arguments_are_named(arguments, error, names):
+    usual = {"reference": ZERO, "prediction": ZERO, "spacing_mm": (1, 1)}
+    with pytest.raises(error, match=names):
+        metrics.score(**(usual | arguments))

@@ -18,11 +18,11 @@ def checked_pair(reference: Labels, prediction: Labels) -> tuple[Labels, Labels]
     pair = as_labels(np.asarray(reference), "reference"), as_labels(np.asarray(prediction), "prediction")
     if pair[0].shape != pair[1].shape:
         raise ShapeMismatch(
-            f"reference {pair[0].shape} and prediction {pair[1].shape} differ in shape",
+            f"reference {pair[0].shape} and prediction {pair[1].shape} have different shapes",
             remedy="Resample the prediction to the reference's grid with nearest neighbour.",
         )
     if pair[0].ndim not in (2, 3) or not pair[0].size:
-        raise ShapeMismatch(f"masks have shape (H, W) or (Z, Y, X), not {pair[0].shape}")
+        raise InvalidGeometry(f"label maps have 2 or 3 axes of at least one element, not shape {pair[0].shape}")
     return pair
 
 
@@ -84,11 +84,12 @@ def checked_labels(labels: Sequence[int]) -> list[int]:
     return wanted
 
 
-def checked_axis(slice_axis: int | None, spacing_mm: tuple[float, ...]) -> int:
-    """The given axis, or the one of uniquely largest spacing, or 0."""
+def checked_axis(slice_axis: int | None, spacing_mm: tuple[float, ...], shape: tuple[int, ...]) -> int:
+    """The given axis, or the one of uniquely largest spacing, or of uniquely fewest elements, or 0."""
     if slice_axis is None:
-        widest = max(spacing_mm)
-        return spacing_mm.index(widest) if spacing_mm.count(widest) == 1 else 0
-    if not -len(spacing_mm) <= slice_axis < len(spacing_mm):
-        raise InvalidGeometry(f"axis {slice_axis} of {len(spacing_mm)} axes", where="slice_axis")
-    return slice_axis % len(spacing_mm)
+        widest = [axis for axis, step in enumerate(spacing_mm) if np.isclose(step, max(spacing_mm))]
+        fewest = [axis for axis, size in enumerate(shape) if size == min(shape)]
+        return next((axes[0] for axes in (widest, fewest) if len(axes) == 1), 0)
+    if not -len(shape) <= slice_axis < len(shape):
+        raise InvalidGeometry(f"there is no axis {slice_axis} among {len(shape)}", where="slice_axis")
+    return slice_axis % len(shape)

@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samadapt.metrics.elements import element_areas, neighbour_codes
-
-Points = tuple[NDArray[np.intp], ...]
-Distances = NDArray[np.float64]
+from samadapt.metrics.nearest import Distances, distances, margins
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,17 +60,6 @@ class Surfaces:
         total = self.to_prediction @ self.reference_weights + self.to_reference @ self.prediction_weights
         return float(total / weight) if weight else float("nan")
 
-    @property
-    def mean_of_both(self) -> float:
-        """Mean of the two directed means; NaN where one is empty."""
-        if not (len(self.to_prediction) and len(self.to_reference)):
-            return float("nan")
-        directed = [
-            np.average(self.to_prediction, weights=self.reference_weights),
-            np.average(self.to_reference, weights=self.prediction_weights),
-        ]
-        return float(np.mean(directed))
-
     def within(self, tolerance: float) -> float:
         """Part of both boundaries that lies within `tolerance` of the other (NSD); NaN where both are empty."""
         weight = self.reference_weights.sum() + self.prediction_weights.sum()
@@ -96,8 +83,8 @@ def border_surfaces(
     Surfaces
         With unit weights.
     """
-    a, b = _border(np.pad(reference, 1)), _border(np.pad(prediction, 1))
-    to_b, to_a = _both_distances(a, b, spacing)
+    a, b = (_border(mask) for mask in _padded(reference, prediction, spacing))
+    to_b, to_a = distances(a, b, spacing), distances(b, a, spacing)
     return Surfaces(to_b, to_a, np.ones(len(to_b)), np.ones(len(to_a)))
 
 
@@ -119,12 +106,19 @@ def element_surfaces(
     ----------
     .. [1] Nikolov et al. 2021, J Med Internet Res 23(7):e26151.
     """
-    codes_a, codes_b = neighbour_codes(np.pad(reference, 1)), neighbour_codes(np.pad(prediction, 1))
+    codes_a, codes_b = (neighbour_codes(mask) for mask in _padded(reference, prediction, spacing_mm))
     full = 2 ** (2**reference.ndim) - 1
     a, b = ((codes != 0) & (codes != full) for codes in (codes_a, codes_b))
-    to_b, to_a = _both_distances(a, b, spacing_mm)
+    to_b, to_a = distances(a, b, spacing_mm), distances(b, a, spacing_mm)
     areas = element_areas(spacing_mm)
     return Surfaces(to_b, to_a, areas[codes_a[a]], areas[codes_b[b]])
+
+
+def _padded(
+    reference: NDArray[np.bool_], prediction: NDArray[np.bool_], spacing: tuple[float, ...]
+) -> list[NDArray[np.bool_]]:
+    width = [(margin + 1, margin + 1) for margin in margins(spacing)]
+    return [np.pad(mask, width) for mask in (reference, prediction)]
 
 
 def _border(padded: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -133,33 +127,8 @@ def _border(padded: NDArray[np.bool_]) -> NDArray[np.bool_]:
     for axis in range(padded.ndim):
         for part in (slice(None, -2), slice(2, None)):
             inner &= padded[(*core[:axis], part, *core[axis + 1 :])]
-    return padded[core] & ~inner
-
-
-def _both_distances(
-    a: NDArray[np.bool_], b: NDArray[np.bool_], spacing: tuple[float, ...]
-) -> tuple[Distances, Distances]:
-    """Distances of the true elements of each mask to the nearest of the other, in raster order."""
-    return _distances(a, b, spacing), _distances(b, a, spacing)
-
-
-def _distances(of: NDArray[np.bool_], to: NDArray[np.bool_], spacing: tuple[float, ...]) -> Distances:
-    if not to.any():
-        return np.full(int(np.count_nonzero(of)), np.inf)
-    shared = to[of]
-    distances = np.zeros(len(shared))
-    if not shared.all():
-        distances[~shared] = _nearest(np.argwhere(of & ~to), np.argwhere(to), np.array(spacing, dtype=np.float64))
-    return distances
-
-
-def _nearest(points: NDArray[np.intp], others: NDArray[np.intp], spacing: NDArray[np.float64]) -> Distances:
-    """Distances from whole-number offsets, so that they equal those of a distance transform bit by bit."""
-    from scipy.spatial import cKDTree
-
-    tree = cKDTree(others * spacing, balanced_tree=False, compact_nodes=False)
-    _, index = tree.query(points * spacing)
-    return np.asarray(np.sqrt((((points - others[index]) * spacing) ** 2).sum(axis=1)))
+    inner ^= padded[core]
+    return inner
 
 
 def _weighted_percentile(distances: Distances, weights: Distances, percent: float) -> float:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samadapt.metrics.checks import checked_axis, checked_labels, checked_pair, checked_spacing, checked_tolerances
-from samadapt.metrics.conventions import METRICS, Convention, Missing
-from samadapt.metrics.conventions import convention as named_convention
+from samadapt.metrics.definitions import METRICS, Convention, Missing
+from samadapt.metrics.definitions import convention as named_convention
 from samadapt.metrics.surfaces import Surfaces, border_surfaces, element_surfaces
 
 Bounds = tuple[slice, ...]
@@ -58,7 +58,6 @@ class _Task:
 def score(
     reference: NDArray[Any],
     prediction: NDArray[Any],
-    *,
     spacing_mm: Sequence[float],
     labels: Sequence[int] | None = None,
     convention: str | Convention = "strict",
@@ -80,8 +79,8 @@ def score(
     tolerances_mm : float or mapping of label to float, optional
         Of the normalised surface distance; those of the convention (2 mm where it has none) if not given.
     slice_axis : int, optional
-        Across the slices, for conventions that leave slices out; the axis whose spacing is uniquely largest if not
-        given, else axis 0.
+        Across the slices, for conventions that leave slices out. If not given: the axis whose spacing is uniquely the
+        largest, else the one with uniquely the fewest elements, else axis 0.
     ignore : int, optional
         Value of reference voxels that are left out.
 
@@ -93,9 +92,9 @@ def score(
     Raises
     ------
     ShapeMismatch
-        If the arrays differ in shape or are not 2-D or 3-D.
+        If the arrays differ in shape.
     InvalidGeometry
-        If the spacing has the wrong length or is not positive.
+        If they are not 2-D or 3-D, or the spacing has the wrong length or is not positive.
     LabelError, NonFiniteValues
         If the arrays hold anything but non-negative whole numbers.
     ConfigError
@@ -109,7 +108,7 @@ def score(
     truth, answer = checked_pair(reference, prediction)
     spacing = checked_spacing(spacing_mm, truth.ndim)
     rule = convention if isinstance(convention, Convention) else named_convention(convention)
-    task = _Task(rule, spacing, checked_axis(slice_axis, spacing), checked_tolerances(tolerances_mm))
+    task = _Task(rule, spacing, checked_axis(slice_axis, spacing, truth.shape), checked_tolerances(tolerances_mm))
     if ignore is not None:
         left_out = truth == ignore
         truth, answer = (np.where(left_out, 0, values).astype(values.dtype) for values in (truth, answer))
@@ -131,14 +130,34 @@ def _bounds(truth: NDArray[Any], answer: NDArray[Any], wanted: list[int] | None)
 def _boxes(values: NDArray[Any], wanted: list[int] | None) -> dict[int, Bounds]:
     from scipy import ndimage
 
-    largest = int(values.max())
-    if largest > 2**16:
-        names, numbers = np.unique(values, return_inverse=True)
-        boxes = ndimage.find_objects(numbers.reshape(values.shape) + 1)
+    corner = _foreground(values)
+    inside = values[corner]
+    if not inside.size:
+        return {}
+    if inside.max() > 2**16:
+        names, numbers = np.unique(inside, return_inverse=True)
+        boxes = ndimage.find_objects(numbers.reshape(inside.shape) + 1)
         pairs = [(int(name), box) for name, box in zip(names, boxes) if name]
     else:
-        pairs = list(enumerate(ndimage.find_objects(values, max_label=largest), start=1))
-    return {label: box for label, box in pairs if box is not None and (wanted is None or label in wanted)}
+        pairs = list(enumerate(ndimage.find_objects(inside, max_label=int(inside.max())), start=1))
+    kept = ((label, box) for label, box in pairs if box is not None and (wanted is None or label in wanted))
+    return {label: tuple(_shift(a, b.start) for a, b in zip(box, corner)) for label, box in kept}
+
+
+def _foreground(values: NDArray[Any]) -> Bounds:
+    """Box of all labels together, which most volumes fill to a fraction; empty where there is none."""
+    across = values.max(axis=0)
+    profiles = [values.reshape(len(values), -1).max(axis=1)]
+    profiles += [across] if across.ndim == 1 else [across.max(axis=1), across.max(axis=0)]
+    return tuple(_span(np.flatnonzero(profile)) for profile in profiles)
+
+
+def _span(used: NDArray[np.intp]) -> slice:
+    return slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(0, 0)
+
+
+def _shift(side: slice, by: int) -> slice:
+    return slice(side.start + by, side.stop + by)
 
 
 def _join(a: slice, b: slice) -> slice:
@@ -215,5 +234,4 @@ def _distances(surfaces: Surfaces, task: _Task) -> dict[str, float]:
         hd95 = surfaces.larger_weighted_percentile(95)
     else:
         hd95 = surfaces.pooled_percentile(95) if task.rule.hd95 == "pooled" else surfaces.larger_percentile(95)
-    assd = surfaces.mean_of_both if task.rule.assd == "mean of both" else surfaces.mean
-    return {"hd": surfaces.hausdorff, "hd95": hd95, "assd": assd}
+    return {"hd": surfaces.hausdorff, "hd95": hd95, "assd": surfaces.mean}

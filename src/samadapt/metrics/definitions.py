@@ -51,8 +51,6 @@ class Convention:
         marching-cubes surface, weighted by area.
     hd95 : {"larger", "pooled"}
         The larger of the two directed 95th percentiles, or the percentile of both directions together.
-    assd : {"pooled", "mean of both"}
-        Mean over both boundaries together, or the mean of the two directed means.
     nsd : {"border voxels", "surface elements"}
         What the normalised surface distance counts. Always in millimetres.
     unit : {"mm", "voxel"}
@@ -73,7 +71,6 @@ class Convention:
     empty: Mapping[str, EmptyPolicy]
     boundary: Literal["border voxels", "surface elements"] = "border voxels"
     hd95: Literal["larger", "pooled"] = "larger"
-    assd: Literal["pooled", "mean of both"] = "pooled"
     nsd: Literal["border voxels", "surface elements"] = "surface elements"
     unit: Literal["mm", "voxel"] = "mm"
     tolerance_mm: float = 2.0
