@@ -13,7 +13,7 @@ from samadapt.core.rng import named_rng, named_seed
 
 def test_an_error_says_what_where_and_the_remedy():
     error = errors.StoreError("it is damaged", where="a/store", remedy="Prepare it again.")
-    assert str(error) == "a/store: it is damaged Prepare it again."
+    assert str(error) == "a/store: it is damaged. Prepare it again."
     assert str(errors.StoreError("it is damaged")) == "it is damaged"
     assert (error.what, error.where, error.remedy) == ("it is damaged", "a/store", "Prepare it again.")
 
