@@ -1,0 +1,17 @@
+"""All tables of some runs."""
+
+from __future__ import annotations
+
+from samadapt.report.conditions import conditions_of
+from samadapt.report.cost import cost_table
+from samadapt.report.grid import Table
+from samadapt.report.organs import boundary_tables, dice_table
+from samadapt.report.provenance import provenance_table
+from samadapt.report.runs import Run
+
+
+def tables_of(runs: list[Run]) -> dict[str, Table]:
+    """By name: dice, hd95 and nsd where something was measured; cost and provenance always."""
+    conditions = conditions_of(runs)
+    measured = [table for table in (dice_table(conditions), *boundary_tables(conditions)) if table is not None]
+    return {table.slug: table for table in (*measured, cost_table(runs), provenance_table(runs))}
