@@ -1,8 +1,8 @@
 """Put the trained base model `tiny` into the package: weights, what they were made from, curve.
 
-    samadapt train -c recipes/tiny-1.yaml
-    samadapt train -c recipes/tiny-2.yaml
-    python recipes/package_tiny.py runs/tiny-1 runs/tiny-2
+samadapt train -c recipes/tiny-1.yaml
+samadapt train -c recipes/tiny-2.yaml
+python recipes/package_tiny.py runs/tiny-1 runs/tiny-2
 """
 
 from __future__ import annotations
@@ -27,8 +27,12 @@ def facts_of(run: Path) -> dict[str, Any]:
         "image_size": manifest["config"]["image_size"],
         "steps": curve[-1]["step"],
         "seconds": round(curve[-1]["seconds"]),
-        "validation": [{"step": row["step"], "dice": {k: round(v, 4) for k, v in row["dice"].items()}} for row in curve],
+        "validation": [{"step": row["step"], **_rounded(row["dice"])} for row in curve],
     }
+
+
+def _rounded(dice: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in dice.items()}
 
 
 def main(first: Path, second: Path) -> None:

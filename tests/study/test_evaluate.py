@@ -15,7 +15,7 @@ from samadapt.data.store import Store
 from samadapt.study.evaluate import evaluate
 from samadapt.study.predicting import Crop, best_by_truth
 from samadapt.study.prompting import draw, key_of, load_or_draw, numbers_of
-from samadapt.study.rows import Row, case_means, summarise
+from samadapt.study.rows import Row, summarise
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +176,6 @@ def _row(case: str, label: int, dice: float) -> Row:
 
 def test_summary_averages_classes_of_a_case_before_cases() -> None:
     rows = [_row("a", 1, 1.0), _row("a", 2, 0.0), _row("b", 1, 0.8), _row("b", 0, 0.9)]
-    assert case_means(rows[:3], "dice") == [0.5, 0.8]
     entries = {(e["name"], e["figure"]): e for e in summarise(rows, seed=0)}
     assert entries["mean without background", "dice"]["mean"] == pytest.approx(0.65)
     assert entries["mean with background", "dice"]["mean"] == pytest.approx((0.5 + 0.85) / 2)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,8 @@ from numpy.typing import NDArray
 from samadapt.core.atomic import atomic_path
 from samadapt.core.image import LabelMap
 from samadapt.data.window import to_display
-from samadapt.study.rows import Row, case_means
+from samadapt.metrics import case_means
+from samadapt.study.rows import Row
 
 if TYPE_CHECKING:
     from samadapt.data.store import Store
@@ -36,8 +39,8 @@ def save_overlay(run: Path, store: Store, case: int, predicted: LabelMap | Crops
 def keep_best_median_worst(run: Path, rows: Sequence[Row], policy: str) -> None:
     """Rename the overlays of three cases to best_, median_ and worst_<case>.npz with their Dice; drop the rest."""
     chosen = [r for r in rows if r.prompts == policy and r.choice in ("predicted", "semantic") and r.label]
-    dice = {name: case_means([r for r in chosen if r.case == name], "dice") for name in {r.case for r in chosen}}
-    ranked = sorted((values[0], name) for name, values in dice.items() if values)
+    dice = case_means([asdict(row) for row in chosen], "dice")
+    ranked = sorted((value, name) for name, value in dice.items() if math.isfinite(value))
     if not ranked:
         return
     picks = {"best": ranked[-1], "median": ranked[len(ranked) // 2], "worst": ranked[0]}

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-import numpy as np
-
-from samadapt.metrics import bootstrap_interval
+from samadapt.metrics import Mean, class_means, dataset_mean
 
 FIGURES = ("dice", "iou", "hd95", "assd", "nsd")
 
@@ -82,43 +79,20 @@ def summarise(rows: Sequence[Row], seed: int) -> list[dict[str, Any]]:
 
 def _of_condition(condition: tuple[str, str, str], rows: list[Row], seed: int) -> list[dict[str, Any]]:
     head = dict(zip(("prompts", "method", "choice"), condition))
+    names = {row.label: row.name for row in rows}
+    plain = [asdict(row) for row in rows]
     entries = []
     for figure in FIGURES:
-        for label, name in sorted({(r.label, r.name) for r in rows}):
-            of_label = [row for row in rows if row.label == label]
-            entries.append(head | {"label": label, "name": name} | _entry(of_label, figure, _all, seed))
-        for name, keep in (("mean without background", _foreground), ("mean with background", _all)):
-            if name == "mean without background" or figure in ("dice", "iou"):
-                entries.append(head | {"label": name, "name": name} | _entry(rows, figure, keep, seed))
+        for label, mean in class_means(plain, figure, seed).items():
+            entries.append(head | {"label": label, "name": names[label]} | _entry(figure, mean))
+        for name, background in (("mean without background", False), ("mean with background", True)):
+            if not background or figure in ("dice", "iou"):
+                mean = dataset_mean(plain, figure, background=background, seed=seed)
+                entries.append(head | {"label": name, "name": name} | _entry(figure, mean))
     return entries
 
 
-def _entry(rows: list[Row], figure: str, keep: Callable[[Row], bool], seed: int) -> dict[str, Any]:
-    kept = [row for row in rows if keep(row)]
-    left_out = sum(not math.isfinite(getattr(row, figure)) for row in kept)
-    return {"figure": figure} | interval(case_means(kept, figure), seed) | {"left_out": left_out}
-
-
-def _foreground(row: Row) -> bool:
-    return row.label != 0
-
-
-def _all(row: Row) -> bool:
-    return True
-
-
-def case_means(rows: Iterable[Row], figure: str) -> list[float]:
-    """For each case the mean of a figure over its labels, undefined and infinite values left out."""
-    by_case: dict[str, list[float]] = {}
-    for row in rows:
-        value = float(getattr(row, figure))
-        by_case.setdefault(row.case, []).extend([value] if math.isfinite(value) else [])
-    return [float(np.mean(values)) for values in by_case.values() if values]
-
-
-def interval(values: Sequence[float], seed: int) -> dict[str, Any]:
-    """Mean with its bootstrap interval and the number of cases; None where nothing was defined."""
-    if not values:
-        return {"mean": None, "low": None, "high": None, "n": 0}
-    low, high = bootstrap_interval(values, seed)
-    return {"mean": float(np.mean(values)), "low": low, "high": high, "n": len(values)}
+def _entry(figure: str, mean: Mean) -> dict[str, Any]:
+    numbers = {"mean": mean.value, "low": mean.low, "high": mean.high}
+    defined = {key: value if mean.n else None for key, value in numbers.items()}
+    return {"figure": figure} | defined | {"n": mean.n, "left_out": mean.undefined + mean.infinite}
