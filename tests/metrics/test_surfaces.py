@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from samadapt.core.rng import named_rng
+from samadapt.metrics.boxes import label_boxes
 from samadapt.metrics.elements import corner_weights, element_areas, neighbour_codes
 from samadapt.metrics.nearest import distances, margins
 from samadapt.metrics.surfaces import border_surfaces, element_surfaces
@@ -91,3 +92,19 @@ def test_element_distances_of_a_shifted_cube():
     assert surfaces.within(6) == 1
     assert 0 < surfaces.within(5.9) < 1
     assert surfaces.reference_weights.sum() == pytest.approx(surfaces.prediction_weights.sum())
+
+
+@pytest.mark.parametrize("largest", [1, 7, 8, 15, 40, 63, 64, 900, 70_000])
+@pytest.mark.parametrize("shape", [(9, 11), (5, 6, 7)])
+def test_boxes_of_any_number_of_labels(largest, shape):
+    values = named_rng("test boxes", largest).integers(0, largest + 1, shape)
+    values[(0,) * len(shape)], values[(-1,) * len(shape)] = largest, largest
+    boxes = label_boxes(values)
+    assert set(boxes) == set(np.unique(values).tolist()) - {0}
+    for label, box in boxes.items():
+        where = np.argwhere(values == label)
+        assert [(side.start, side.stop) for side in box] == list(zip(where.min(axis=0), where.max(axis=0) + 1))
+
+
+def test_boxes_of_nothing():
+    assert label_boxes(np.zeros((3, 4), dtype=np.uint8)) == {}

@@ -9,12 +9,12 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from samadapt.metrics.boxes import Bounds, label_boxes
 from samadapt.metrics.checks import checked_axis, checked_labels, checked_pair, checked_spacing, checked_tolerances
 from samadapt.metrics.definitions import METRICS, Convention, Missing
 from samadapt.metrics.definitions import convention as named_convention
 from samadapt.metrics.surfaces import Surfaces, border_surfaces, element_surfaces
 
-Bounds = tuple[slice, ...]
 Mask = NDArray[np.bool_]
 
 
@@ -118,46 +118,14 @@ def score(
 
 
 def _bounds(truth: NDArray[Any], answer: NDArray[Any], wanted: list[int] | None) -> dict[int, Bounds]:
-    """Smallest box that holds a label in both arrays, for every label that occurs."""
+    """Smallest box that holds a label in both arrays, for every wanted label that occurs."""
     found: dict[int, Bounds] = {}
     for values in (truth, answer):
-        for label, box in _boxes(values, wanted).items():
-            known = found.get(label)
-            found[label] = box if known is None else tuple(_join(a, b) for a, b in zip(known, box))
+        for label, box in label_boxes(values).items():
+            if wanted is None or label in wanted:
+                known = found.get(label, box)
+                found[label] = tuple(_join(a, b) for a, b in zip(known, box))
     return found
-
-
-def _boxes(values: NDArray[Any], wanted: list[int] | None) -> dict[int, Bounds]:
-    from scipy import ndimage
-
-    corner = _foreground(values)
-    inside = values[corner]
-    if not inside.size:
-        return {}
-    if inside.max() > 2**16:
-        names, numbers = np.unique(inside, return_inverse=True)
-        boxes = ndimage.find_objects(numbers.reshape(inside.shape) + 1)
-        pairs = [(int(name), box) for name, box in zip(names, boxes) if name]
-    else:
-        pairs = list(enumerate(ndimage.find_objects(inside, max_label=int(inside.max())), start=1))
-    kept = ((label, box) for label, box in pairs if box is not None and (wanted is None or label in wanted))
-    return {label: tuple(_shift(a, b.start) for a, b in zip(box, corner)) for label, box in kept}
-
-
-def _foreground(values: NDArray[Any]) -> Bounds:
-    """Box of all labels together, which most volumes fill to a fraction; empty where there is none."""
-    across = values.max(axis=0)
-    profiles = [values.reshape(len(values), -1).max(axis=1)]
-    profiles += [across] if across.ndim == 1 else [across.max(axis=1), across.max(axis=0)]
-    return tuple(_span(np.flatnonzero(profile)) for profile in profiles)
-
-
-def _span(used: NDArray[np.intp]) -> slice:
-    return slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(0, 0)
-
-
-def _shift(side: slice, by: int) -> slice:
-    return slice(side.start + by, side.stop + by)
 
 
 def _join(a: slice, b: slice) -> slice:
