@@ -82,3 +82,8 @@ def test_a_grid_has_two_or_three_axes(shape):
 def test_impossible_affine_is_refused(affine):
     with pytest.raises(InvalidGeometry):
         Grid((2, 3, 4), affine)
+
+
+def test_four_axes_are_refused_by_name() -> None:
+    with pytest.raises(InvalidGeometry, match="2 or 3 axes, not 4"):
+        Grid.from_spacing((2, 3, 4, 5), (1, 1, 1, 1))

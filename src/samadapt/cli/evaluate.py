@@ -25,9 +25,9 @@ def _show(result: Evaluation) -> None:
     columns = list(dict.fromkeys((e["prompts"], e["method"], e["choice"]) for e in shown))
     for figure, title in (("dice", "Dice"), ("hd95", "HD95 mm, found objects only"), ("nsd", "NSD")):
         table = Table(title=title, title_justify="left", header_style="bold")
-        table.add_column("label")
+        table.add_column("label", overflow="fold", min_width=12)
         for prompts, method, choice in columns:
-            table.add_column(f"{prompts}\n{choice if method == 'model' else method}", justify="right")
+            table.add_column(f"{prompts}\n{choice if method == 'model' else method}", justify="right", overflow="fold")
         for name in dict.fromkeys(e["name"] for e in shown if e["figure"] == figure):
             cells = {
                 (e["prompts"], e["method"], e["choice"]): e for e in shown if (e["name"], e["figure"]) == (name, figure)

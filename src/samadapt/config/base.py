@@ -19,7 +19,7 @@ class Config(BaseModel):
     """Frozen, with unknown keys refused and every field described.
 
     A field whose type is a union told apart by a key of the field's own name may be given by that name
-    alone: ``method: lora`` means ``method: {method: lora}``.
+    alone: ``method: lora`` means ``method: {method: lora}``; settings without it belong to the default kind.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
@@ -29,8 +29,17 @@ class Config(BaseModel):
     def _expand_shorthand(cls, tree: Any) -> Any:
         if not isinstance(tree, dict):
             return tree
-        short = {k for k, v in tree.items() if isinstance(v, str) and k in tagged_unions(cls)}
-        return {k: {k: v} if k in short else v for k, v in tree.items()}
+        tagged = tagged_unions(cls) & set(tree)
+        return tree | {name: _with_tag(tree[name], name, cls.model_fields[name].default) for name in tagged}
+
+
+def _with_tag(value: Any, name: str, default: Any) -> Any:
+    """A tagged value from its name alone, or from settings without the name (then the field's default kind)."""
+    if isinstance(value, str):
+        return {name: value}
+    if isinstance(value, dict) and name not in value and hasattr(default, name):
+        return {name: getattr(default, name)} | value
+    return value
 
 
 C = TypeVar("C", bound=Config)

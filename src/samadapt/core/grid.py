@@ -45,6 +45,8 @@ class Grid:
     @classmethod
     def from_spacing(cls, shape: tuple[int, ...], spacing_mm: tuple[float, ...]) -> Grid:
         """Axis-aligned grid at the origin; `spacing_mm` in array order, one per axis."""
+        if len(shape) not in (2, 3):
+            raise InvalidGeometry(f"a grid needs 2 or 3 axes, not {len(shape)}")
         if len(spacing_mm) != len(shape):
             raise InvalidGeometry(f"{len(shape)} axes need as many spacings, not {len(spacing_mm)}")
         if not all(np.isfinite(s) and s > 0 for s in spacing_mm):

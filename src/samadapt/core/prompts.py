@@ -69,6 +69,8 @@ class Box:
     y1: float
 
     def __post_init__(self) -> None:
+        for name in ("x0", "y0", "x1", "y1"):
+            object.__setattr__(self, name, float(getattr(self, name)))
         if not np.isfinite([self.x0, self.y0, self.x1, self.y1]).all():
             raise PromptError("box coordinates must be finite")
         if self.x1 < self.x0 or self.y1 < self.y0:

@@ -20,7 +20,7 @@ class PrepareConfig(Config):
     source: Path = Field(description="folder with the dataset")
     recipe: str = Field("auto", description="name of the dataset recipe; auto recognises the folder's layout")
     out: Path = Field(description="folder of the store; an existing store takes the dataset in")
-    options: dict[str, Any] = Field({}, description="options of the recipe, for example {labels: masks}")
+    options: dict[str, Any] = Field({}, description="options of the recipe, for example {threshold: 127}")
     window: str = Field(
         "auto",
         description="intensities that become black and white: auto (8-bit as is, soft tissue for CT, else "

@@ -152,7 +152,8 @@ def decode_prompts(
     frame = model.frame(hw)
     masks, scores = [], []
     for start in range(0, len(prompts), chunk):
-        output = model.decode(embedding, **to_tensors(prompts[start : start + chunk], frame, embedding.device))
+        arguments = to_tensors(prompts[start : start + chunk], frame, embedding.device)
+        output = model.decode(embedding, **arguments, multimask=model.multimask)
         masks.append((to_original(output.low_res_logits[0].float(), frame) > 0).cpu().numpy())
         scores.append(output.iou[0].float().cpu().numpy())
     return np.concatenate(masks), np.concatenate(scores)
