@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import signal
 import subprocess
@@ -130,7 +131,9 @@ prepare(recipe=recipe, source="toy", out=sys.argv[2], workers=2)
 def test_a_killed_run_resumes(tmp_path, number):
     out = tmp_path / "s"
     command = [sys.executable, "-c", SLOW_RUN, str(Path(__file__).parent), str(out)]
-    run = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    # a shell's background jobs ignore SIGINT and hand that down
+    listen = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    run = subprocess.Popen(command, stderr=subprocess.DEVNULL, preexec_fn=listen)
     journal = out / "journal.jsonl"
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and not (journal.exists() and journal.read_text().count('{"case"') >= 2):
