@@ -8,15 +8,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from samadapt.report.grid import Column
+from samadapt.report.grid import Column, ColumnKind
 from samadapt.report.runs import Run
 
 WITHOUT, WITH = "mean without background", "mean with background"
 _CHOICES = {
-    "predicted": "mask by the model's own predicted IoU",
-    "oracle": "oracle: best mask by the truth",
+    "predicted": "predicted",
+    "oracle": "oracle",
     "semantic": "prompt-free",
-    "baseline": "inscribed ellipse, no model",
+    "baseline": "ellipse in the box",
 }
 _ORDER = ("baseline", "predicted", "oracle", "semantic")
 _METHODS = {
@@ -57,12 +57,9 @@ class Condition:
     @property
     def column(self) -> Column:
         """Head of its column."""
-        kind = "model" if self.competes else "bound"
-        if self.choice == "semantic":
-            return Column("no prompts", "prompt-free", self.group, "model")
-        return Column(
-            prompts_in_words(self.run, self.prompts), _CHOICES.get(self.choice, self.choice), self.group, kind
-        )
+        choice = _CHOICES.get(self.choice, self.choice)
+        kind: ColumnKind = "model" if self.competes else "bound"
+        return Column(choice, "", self.group, prompts_in_words(self.run, self.prompts), kind)
 
     def mean(self, figure: str = "dice", name: str = WITHOUT) -> Mapping[str, Any]:
         """Entry of a mean; empty if it was not measured."""

@@ -45,10 +45,11 @@ def _points(lines: Sequence[Mapping[str, Any]], key: str) -> list[tuple[float, f
 def _draw_loss(axes: Any, points: Any) -> None:
     steps, losses = points.T
     axes.plot(steps, losses, color=LINE, linewidth=1)
-    width = max(1, len(losses) // 20)
-    if len(losses) >= 10:
-        kernel = np.ones(width) / width
-        axes.plot(steps[width - 1 :], np.convolve(losses, kernel, mode="valid"), color=SERIES[0], linewidth=1.8)
+    width = 2 * (len(losses) // 40) + 1
+    if width > 1:
+        kernel, half = np.ones(width) / width, width // 2
+        smooth = np.convolve(losses, kernel, mode="valid")
+        axes.plot(steps[half : len(steps) - half], smooth, color=SERIES[0], linewidth=1.8)
     else:
         axes.plot(steps, losses, color=SERIES[0], linewidth=1.8, marker="o", markersize=4)
     top = float(np.quantile(losses, 0.99)) if len(losses) > 100 else float(losses.max())
@@ -87,8 +88,12 @@ def dice_by_label(conditions: list[Condition]) -> tuple[str, list[tuple[str, str
         _quiet(axes, axis="x")
         axes.tick_params(axis="y", labelcolor=INK, length=0)
 
-    svg = _svg(draw, (7.6, 0.6 + len(names) * (0.2 + 0.07 * len(shown))), "dice by label")
-    return svg, [(c.column.title, _ON_PAGE[colors[id(c)]]) for c in shown]
+    svg = _svg(draw, (9.2, 0.7 + len(names) * (0.16 + 0.065 * len(shown))), "dice by label")
+    return svg, [(_short(c), _ON_PAGE[colors[id(c)]]) for c in shown]
+
+
+def _short(condition: Condition) -> str:
+    return condition.column.head if condition.choice == "baseline" else f"{condition.group}, {condition.column.over}"
 
 
 def _draw_dots(axes: Any, condition: Condition, names: list[str], color: str, shift: float) -> None:

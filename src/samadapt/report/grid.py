@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Literal
@@ -37,7 +37,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """Head of a column: what was measured (`head`, `detail`), of what (`group`).
+    """Head of a column: what was measured (`head`, `detail`), told what (`over`), of what (`group`).
 
     `kind` is "model" (competes for the best), "bound" (ellipse or oracle), "published", "plain" (numbers) or "words".
     """
@@ -45,12 +45,13 @@ class Column:
     head: str
     detail: str = ""
     group: str = ""
+    over: str = ""
     kind: ColumnKind = "plain"
 
     @property
     def title(self) -> str:
         """All of it in one line."""
-        return ", ".join(part for part in (self.group, self.head, self.detail) if part)
+        return ", ".join(part for part in (self.group, self.over, self.head, self.detail) if part)
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,24 @@ class Table:
     notes: tuple[str, ...] = ()
 
     @property
-    def groups(self) -> list[tuple[str, int, ColumnKind]]:
-        """Neighbouring columns of one group, with their number."""
-        runs = [(name, list(columns)) for name, columns in groupby(self.columns, key=lambda c: c.group)]
-        return [(name, len(columns), columns[0].kind) for name, columns in runs]
+    def groups(self) -> list[tuple[str, int, ColumnKind, bool]]:
+        """Neighbouring columns of one group: name, number, kind, and True for a border on their left."""
+        return self._spans(lambda column: column.group, lambda column: column.group)
+
+    @property
+    def overs(self) -> list[tuple[str, int, ColumnKind, bool]]:
+        """Neighbouring columns of one group that were told the same."""
+        return self._spans(lambda column: column.over, lambda column: f"{column.group}\n{column.over}")
+
+    def _spans(
+        self, name: Callable[[Column], str], key: Callable[[Column], str]
+    ) -> list[tuple[str, int, ColumnKind, bool]]:
+        found, at = [], 0
+        for _, members in groupby(self.columns, key=key):
+            columns = list(members)
+            found.append((name(columns[0]), len(columns), columns[0].kind, at in self.starts))
+            at += len(columns)
+        return found
 
     @property
     def starts(self) -> frozenset[int]:

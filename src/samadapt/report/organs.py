@@ -104,12 +104,14 @@ def _cell(figure: Figure, entry: Mapping[str, Any] | None, rows: list[Mapping[st
     digits, n = figure.digits, int(entry["n"])
     detail = span(entry["low"], entry["high"], digits) if n > 1 else ""
     values = {key: entry[key] for key in ("mean", "low", "high", "n", "left_out")}
-    remark = ""
-    if count:
-        counts = _misses(rows) or ({"left out": int(entry["left_out"])} if not rows else {})
-        remark = ", ".join(f"{value} {what}" for what, value in counts.items() if value)
-        values |= {what: value for what, value in counts.items() if what != "left out"}
-    return Cell(number(entry["mean"], digits), detail, remark, values=values)
+    if not count:
+        return Cell(number(entry["mean"], digits), detail, values=values)
+    counts, present = _misses(rows), sum(row["reference_voxels"] > 0 for row in rows)
+    said = [(counts.get("missed"), f"of {present} missed"), (counts.get("invented"), "invented")]
+    if not rows:
+        said = [(int(entry["left_out"]), "left out")]
+    remark = ", ".join(f"{number_of} {what}" for number_of, what in said if number_of)
+    return Cell(number(entry["mean"], digits), detail, remark, values=values | counts)
 
 
 def _misses(rows: list[Mapping[str, Any]]) -> dict[str, int]:
@@ -154,7 +156,10 @@ def _interval_notes(conditions: list[Condition]) -> tuple[str, ...]:
 def _fairness_notes(conditions: list[Condition]) -> tuple[str, ...]:
     notes = []
     if any(c.choice == "oracle" for c in conditions):
-        notes.append("The oracle picks among the model's masks by looking at the truth: a bound, not a result.")
+        notes.append(
+            "Of several masks, “predicted” takes the one that the model itself rates best (predicted IoU); “oracle” "
+            "takes the one nearest to the truth, which is a bound and not a result."
+        )
     told = any(c.prompts != "none" for c in conditions)
     if told and any(c.choice == "semantic" for c in conditions):
         notes.append(
@@ -165,7 +170,7 @@ def _fairness_notes(conditions: list[Condition]) -> tuple[str, ...]:
 
 
 def _beside(table: Table, published: Published) -> Table:
-    columns = tuple(Column(name, "", published.title, "published") for name in published.columns)
+    columns = tuple(Column(name, group=published.title, kind="published") for name in published.columns)
     rows = {**published.rows, f"{WITH}".replace("mean", "average"): published.average}
     lines = tuple(replace(line, cells=line.cells + _grey(rows.get(line.name), len(columns))) for line in table.lines)
     return replace(table, columns=table.columns + columns, lines=lines, notes=(*table.notes, published.remark))

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samadapt.core.errors import RunFolderError
+from samadapt.report.grid import joined
 from samadapt.report.runs import Run
 
 SMALLEST_PX, LARGEST_PX = 288, 720
@@ -80,8 +81,15 @@ def _picture(path: Path, ranks: list[str], names: dict[int, str]) -> Picture:
     base = _scaled(np.broadcast_to(image[..., None], (*image.shape, 3)) if image.ndim == 2 else image)
     seen = sorted({int(value) for value in np.unique(truth)} | {int(value) for value in np.unique(answer)})
     labels = tuple((names.get(value, f"label {value}"), _css(value)) for value in seen if value)
-    drawn = [_png(base), *(_png(contours(base, labels_at)) for labels_at in (truth, answer))]
-    return Picture(" and ".join(ranks), case, z, dice, *drawn, base.shape[1], base.shape[0], labels)
+    return Picture(
+        *(joined(ranks), case, z, dice),
+        image=_png(base),
+        truth=_png(contours(base, truth)),
+        prediction=_png(contours(base, answer)),
+        width=base.shape[1],
+        height=base.shape[0],
+        labels=labels,
+    )
 
 
 def contours(base: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.uint8]:

@@ -27,7 +27,7 @@ def render(runs: list[Run], tables: Mapping[str, Table]) -> str:
     )  # fmt: skip
     dots = dice_by_label(conditions_of(runs))
     curves = [(run, training_curves(run)) for run in runs if run.kind == "train"]
-    return environment.get_template("page.html.j2").render(
+    html = environment.get_template("page.html.j2").render(
         head=headline(runs),
         style=Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),
         dots=(Markup(dots[0]), dots[1]) if dots else None,
@@ -40,6 +40,7 @@ def render(runs: list[Run], tables: Mapping[str, Table]) -> str:
         started=max(str(run.manifest.get("started", ""))[:10] for run in runs),
         version=runs[0].manifest.get("samadapt", ""),
     )
+    return html.strip().replace(" %", "\u00a0%") + "\n"
 
 
 def _galleries(runs: list[Run]) -> list[Gallery]:
@@ -48,6 +49,6 @@ def _galleries(runs: list[Run]) -> list[Gallery]:
     for run in runs:
         policies = list(run.config.get("prompts") or ())
         shown = [c for c in conditions if c.run is run and c.competes and (not policies or c.prompts == policies[0])]
-        caption = f"{shown[0].group}, {shown[0].column.head}" if shown else run.name
+        caption = f"{shown[0].group}, {shown[0].column.over}" if shown else run.name
         found.append(gallery(run, caption))
     return [one for one in found if one is not None]

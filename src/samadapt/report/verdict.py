@@ -10,6 +10,7 @@ import numpy as np
 
 from samadapt.report.conditions import Condition, conditions_of, method_in_words
 from samadapt.report.grid import joined
+from samadapt.report.organs import FEW_CASES
 from samadapt.report.runs import Run
 
 
@@ -84,9 +85,10 @@ def _comparison(before: Condition, after: Condition) -> str:
 
     low, high = bootstrap_interval(differences, after.run.facts.get("seed", 0))
     gain = f"{np.mean(differences):+.3f} (95 % interval {low:+.3f} to {high:+.3f} over {len(differences)} cases)"
-    if low > 0 or high < 0:
-        return f"{said} The difference, {gain}, is larger than chance explains."
-    return f"{said} The difference, {gain}, may be chance."
+    if low <= 0 <= high:
+        return f"{said} The difference is {gain}: it may be chance."
+    few = ", though the cases are few" if len(differences) < FEW_CASES else ""
+    return f"{said} The difference is {gain}: its interval excludes zero{few}."
 
 
 def paired_differences(before: Condition, after: Condition) -> list[float]:
@@ -113,7 +115,7 @@ def _single(condition: Condition, ellipse: Condition | None) -> str:
 
 def _who(condition: Condition, start: bool = True) -> str:
     column = condition.column
-    told = "without any prompt" if condition.choice == "semantic" else f"given {column.head}"
+    told = "without any prompt" if condition.choice == "semantic" else f"given {column.over}"
     name = condition.group.replace(" · ", ", run ")
     return f"{told[0].upper()}{told[1:]}, {name}" if start else f"{told}, {name}"
 
@@ -125,7 +127,11 @@ def _text(condition: Condition) -> str:
 def _tile(condition: Condition, quiet: bool) -> Tile:
     entry: Mapping[str, Any] = condition.mean()
     interval = f"{entry['low']:.3f}–{entry['high']:.3f}" if entry["n"] > 1 else "one case"
-    label = "ellipse in the box, no model" if quiet else f"{condition.group}, {condition.column.head}"
+    label = (
+        f"ellipse in the box, no model, {condition.column.over}"
+        if quiet
+        else f"{condition.group}, {condition.column.over}"
+    )
     return Tile(_text(condition), interval, label, quiet)
 
 
