@@ -7,7 +7,6 @@ import pytest
 
 from samadapt.core import errors, progress
 from samadapt.core.prediction import Prediction
-from samadapt.core.progress import Progress
 from samadapt.core.rng import named_rng, named_seed
 
 
@@ -46,26 +45,25 @@ def test_generators_of_neighbouring_names_are_independent():
 
 
 def test_progress_away_from_a_terminal_is_plain_lines(capsys, monkeypatch):
-    monkeypatch.setattr(progress, "PLAIN_EVERY_S", 0.0)
-    with Progress("measure", 3) as bar:
-        bar.step("case_1")
-        bar.step(steps=2)
+    monkeypatch.setattr(progress, "_SECONDS_BETWEEN_LINES", 0.0)
+    with progress.progress("measuring", 3, done=1) as advance:
+        advance("case_1 is left out")
+        advance()
     captured = capsys.readouterr()
     assert captured.out == ""
-    lines = captured.err.splitlines()
-    assert len(lines) == 2
-    assert lines[0].startswith("measure: 1/3, 0 s, 0 s left, case_1")
-    assert lines[1].startswith("measure: 3/3")
+    assert captured.err.splitlines() == [
+        "case_1 is left out",
+        "measuring: 2 of 3",
+        "measuring: 3 of 3",
+        "measuring: 3 of 3",
+    ]
 
 
-def test_progress_is_silent_for_short_work_and_counts_without_a_total(capsys, monkeypatch):
-    with Progress("read", 2) as bar:
-        bar.step()
-    assert capsys.readouterr().err == ""
-    monkeypatch.setattr(progress, "PLAIN_EVERY_S", 0.0)
-    with Progress("read", None) as bar:
-        bar.step()
-    assert capsys.readouterr().err == "read: 1, 0 s\n"
+def test_progress_says_one_line_for_short_work(capsys):
+    with progress.progress("reading", 2) as advance:
+        advance()
+        advance()
+    assert capsys.readouterr().err == "reading: 2 of 2\n"
 
 
 def test_the_first_candidate_is_the_answer():

@@ -1,13 +1,17 @@
-"""Progress of long work: a bar on a terminal, plain lines elsewhere."""
+"""How far a long job is: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import sys
 import time
-from types import TracebackType
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
 
-PLAIN_EVERY_S = 10.0
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_SECONDS_BETWEEN_LINES = 10.0
 
 
 def say(text: str) -> None:
@@ -15,55 +19,68 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
-class Progress:
-    """Context manager that counts steps.
+class Step(Protocol):
+    """Called after every finished item."""
 
-    On a terminal a rich bar with time left; elsewhere a plain line at most every ten seconds, so that
-    logs of batch jobs stay readable.
+    def __call__(self, note: str = "") -> None: ...
+
+
+@contextmanager
+def progress(what: str, total: int, done: int = 0) -> Iterator[Step]:
+    """Show `what` on standard error while the block runs.
 
     Parameters
     ----------
-    title : str
-    total : int or None
-        Number of steps; None where it is not known.
+    what : str
+        For example "preparing FLARE22".
+    total, done : int
+        Items in all, and already finished before.
+
+    Yields
+    ------
+    callable
+        To call once an item; its note is shown at once (for example why a case was left out).
     """
+    from rich.console import Console
 
-    def __init__(self, title: str, total: int | None) -> None:
-        self.title, self.total, self.done = title, total, 0
-        self._bar: Any = None
-        self._task: Any = None
-        self._began = self._printed = time.monotonic()
+    console = Console(stderr=True, highlight=False)
+    if console.is_terminal:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    def __enter__(self) -> Progress:
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-            from rich.progress import Progress as Bar
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=console) as bar:
+            task = bar.add_task(what, total=total, completed=done)
 
-            columns = ("[bold]{task.description}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-            more = (TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}", style="dim"))
-            self._bar = Bar(*columns, *more, console=Console(stderr=True))
-            self._bar.start()
-            self._task = self._bar.add_task(self.title, total=self.total, note="")
-        return self
+            def advance(note: str = "") -> None:
+                if note:
+                    bar.console.print(note, markup=False)
+                bar.advance(task)
 
-    def step(self, note: str = "", steps: int = 1) -> None:
-        """Count steps; `note` is shown beside the bar."""
-        self.done += steps
-        if self._bar is not None:
-            self._bar.update(self._task, advance=steps, note=note)
-        elif time.monotonic() - self._printed > PLAIN_EVERY_S:
-            self._printed = time.monotonic()
-            say(self._line(note))
+            yield advance
+    else:
+        lines = _Lines(console, what, total, done)
+        yield lines
+        lines.last()
 
-    def _line(self, note: str) -> str:
-        elapsed = time.monotonic() - self._began
-        count = str(self.done) if self.total is None else f"{self.done}/{self.total}"
-        left = "" if not self.total else f", {elapsed * (self.total - self.done) / max(self.done, 1):.0f} s left"
-        return f"{self.title}: {count}, {elapsed:.0f} s{left}{', ' + note if note else ''}"
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+class _Lines:
+    """One line at most every ten seconds."""
+
+    def __init__(self, console: Console, what: str, total: int, done: int) -> None:
+        self._console, self._what, self._total, self._done = console, what, total, done
+        self._shown = time.monotonic()
+
+    def __call__(self, note: str = "") -> None:
+        self._done += 1
+        if note:
+            self._print(note)
+        if time.monotonic() - self._shown > _SECONDS_BETWEEN_LINES:
+            self._shown = time.monotonic()
+            self.last()
+
+    def last(self) -> None:
+        """The state now."""
+        self._print(f"{self._what}: {self._done} of {self._total}")
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, markup=False, soft_wrap=True)

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from samadapt.config import load_config
 from samadapt.core.atomic import disk_errors
 from samadapt.core.errors import DataError, StoreError
+from samadapt.core.progress import progress
 from samadapt.data.config import PrepareConfig
 from samadapt.data.encode import EncodeSettings
 from samadapt.data.index import Contents, compile_index, is_compiled, read_contents
 from samadapt.data.journal import JOURNAL_FILE, Journal
 from samadapt.data.labels import merge
 from samadapt.data.pool import Task, encoding, worker_count
-from samadapt.data.progress import progress
 from samadapt.data.records import CHUNK, label_set_from_dict, label_set_to_dict, pack_rows, unpack_rows
 from samadapt.data.shards import ShardWriter
 from samadapt.data.split import assign_splits

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from samadapt.core.errors import PromptError, RunFolderError
 from samadapt.core.image import Image, LabelMap, Volume
-from samadapt.core.progress import Progress
+from samadapt.core.progress import progress
 from samadapt.core.prompts import Box, Points
 from samadapt.infer.config import PredictConfig
 from samadapt.infer.predictor import Predictor
@@ -75,12 +75,12 @@ def predict(config: PredictConfig | None = None, **fields: Any) -> list[Predicte
     _check_output(config, folder)
     model = load_model(config.model, config.image_size, config.adapter).to(choose_device(config.device)).eval()
     done = []
-    with Progress("predict", len(sources)) as progress:
+    with progress("predicting", len(sources)) as advance:
         for source in sources:
             out = config.out / _output_name(source) if folder else config.out
             if config.overwrite or not out.exists():
                 done.append(_predict_file(model, source, out, config))
-            progress.step(source.name)
+            advance()
     return done
 
 

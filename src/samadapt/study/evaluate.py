@@ -13,7 +13,7 @@ from samadapt.config import dump
 from samadapt.core.atomic import write_json, write_text
 from samadapt.core.errors import DataError, PromptError
 from samadapt.core.manifest import close_run, open_run
-from samadapt.core.progress import Progress
+from samadapt.core.progress import progress
 from samadapt.data.store import Store
 from samadapt.study.config import EvaluateConfig
 from samadapt.study.overlays import keep_best_median_worst, save_overlay
@@ -137,7 +137,7 @@ def _measure(
 ) -> Iterator[Row]:
     journal = config.out / JOURNAL
     finished = _read_journal(journal)
-    with Progress("measure", len(cases)) as progress, open(journal, "a", encoding="utf-8") as file:
+    with progress("measuring", len(cases)) as advance, open(journal, "a", encoding="utf-8") as file:
         for case in cases:
             name = store.cases[case].name
             if name not in finished:
@@ -145,7 +145,7 @@ def _measure(
                 file.write(json.dumps({"case": name, "rows": [asdict(row) for row in finished[name]]}) + "\n")
                 file.flush()
             yield from finished[name]
-            progress.step(name)
+            advance()
 
 
 def _read_journal(path: Path) -> dict[str, list[Row]]:
