@@ -67,7 +67,9 @@ def gallery(run: Run, caption: str) -> Gallery | None:
         ranks.setdefault(case, []).append(rank)
         paths[case] = path
     pictures = tuple(_picture(paths[case], found, names) for case, found in ranks.items())
-    legend = tuple(dict.fromkeys(entry for picture in pictures for entry in picture.labels))
+    order = {name: value for value, name in names.items()}
+    seen = {entry for picture in pictures for entry in picture.labels}
+    legend = tuple(sorted(seen, key=lambda entry: (order.get(entry[0], len(order)), entry)))
     return Gallery(run.name, caption, pictures, legend) if pictures else None
 
 
