@@ -257,8 +257,11 @@ def test_contours_follow_the_border_in_the_colour_of_the_label():
 
 
 def test_conventions_are_put_in_words():
-    assert "Dice: absent from truth and prediction left out, missed counts 0" in empty_masks_in_words("strict")
-    assert "invented counts 1" in empty_masks_in_words("transunet")
+    assert (
+        "Dice of a label that is in neither truth nor prediction: left out; that is missed: 0"
+        in empty_masks_in_words("strict")
+    )
+    assert "that is invented: 1" in empty_masks_in_words("transunet")
     assert empty_masks_in_words("of my own") == ""
 
 

@@ -7,19 +7,34 @@ from collections.abc import Mapping
 from typing import Any
 
 from samadapt.core.errors import ConfigError
-from samadapt.report.conditions import method_in_words
+from samadapt.report.conditions import Condition, conditions_of, method_in_words
 from samadapt.report.grid import DASH, Cell, Column, Line, Table, joined
 from samadapt.report.runs import Run
+
+_ORDER = (
+    *("columns", "job", "data", "store", "fingerprint of the data", "split", "cases", "labels"),
+    *("spacing (z × y × x, mm)", "prompts", "figures defined by", "empty masks", "model", "base weights (hash)"),
+    *("adapter (hash)", "image size (px)", "preprocessing", "method", "task", "steps", "batch", "best validation"),
+    *("seed", "configuration (hash)", "samadapt", "Python", "libraries", "machine", "started", "command", "folder"),
+)
 
 
 def provenance_table(runs: list[Run]) -> Table:
     """One line per fact, one column per run; facts that no run states are left out."""
-    facts = [_facts(run) for run in runs]
-    names = list(dict.fromkeys(name for found in facts for name in found))
+    conditions = conditions_of(runs)
+    facts = [_columns(run, conditions) | _facts(run) for run in runs]
+    names = sorted({name for found in facts for name in found}, key=_ORDER.index)
     lines = tuple(Line(name, tuple(_cell(found.get(name)) for found in facts)) for name in names)
     columns = tuple(Column(run.name, kind="words") for run in runs)
-    caption = "What produced the figures of this page: every figure belongs to the run named in its table."
+    caption = (
+        "What produced the figures of this page: the line “columns” says which columns of the tables are of which run."
+    )
     return Table("provenance", "Provenance", caption, "Fact", columns, lines)
+
+
+def _columns(run: Run, conditions: list[Condition]) -> dict[str, str]:
+    groups = dict.fromkeys(c.column.head if c.choice == "baseline" else c.group for c in conditions if c.run is run)
+    return {"columns": ", ".join(groups)} if groups else {}
 
 
 def _cell(text: str | None) -> Cell:
@@ -65,17 +80,17 @@ def _questions(run: Run) -> dict[str, str]:
 
 
 def empty_masks_in_words(name: str) -> str:
-    """What a convention counts where an organ is missing, e.g. "Dice: absent from both left out, missed 0 ..."."""
+    """What a convention counts where an organ is missing, figure by figure."""
     found = _convention(name)
     if found is None:
         return ""
     figures = {"Dice": found.empty["dice"], "HD95": found.empty["hd95"], "NSD": found.empty["nsd"]}
     said = [
-        f"{figure}: absent from truth and prediction {_value(policy.both)}, missed {_value(policy.prediction)}, "
-        f"invented {_value(policy.reference)}"
+        f"{figure} of a label that is in neither truth nor prediction: {_value(policy.both)}; that is missed: "
+        f"{_value(policy.prediction)}; that is invented: {_value(policy.reference)}"
         for figure, policy in figures.items()
     ]
-    return "; ".join(said) + ". " + str(found.note)
+    return ". ".join(said) + ". " + str(found.note)
 
 
 def _source(name: str) -> str:
@@ -95,7 +110,7 @@ def _convention(name: str) -> Any:
 def _value(value: float) -> str:
     if math.isnan(value):
         return "left out"
-    return "infinite (left out of the mean and counted)" if math.isinf(value) else f"counts {value:g}"
+    return "infinite, left out of the mean and counted" if math.isinf(value) else f"{value:g}"
 
 
 def _training(run: Run) -> dict[str, str]:
