@@ -42,3 +42,14 @@ def test_detection_lists_what_it_saw(tmp_path):
         recipes.detect(tmp_path)
     with pytest.raises(DataError, match="does not exist"):
         recipes.detect(tmp_path / "nowhere")
+
+
+def test_phantoms_are_not_taken_for_the_challenge(tmp_path):
+    from samadapt.data.phantoms import write_flare22
+
+    write_flare22(tmp_path, 1, seed=0, shape=(6, 32, 32), spacing_mm=(30.0, 11.0, 11.0))
+    assert recipes.detect(tmp_path) == "phantoms"
+    found = recipes.get("phantoms").find(tmp_path)
+    assert [case.name for case in found.cases] == ["FLARE22_Tr_0001"]
+    (tmp_path / "cases.json").unlink()
+    assert recipes.detect(tmp_path) == "flare22"

@@ -1,6 +1,9 @@
-"""Where a model runs."""
+"""Where a model runs, and how much memory that took."""
 
 from __future__ import annotations
+
+import resource
+import sys
 
 import torch
 
@@ -25,6 +28,14 @@ def choose_device(name: str) -> torch.device:
     if not present:
         raise ConfigError(f"this machine has no device {name!r} that torch can use", remedy="Use --device cpu.")
     return device
+
+
+def peak_memory_mb() -> float:
+    """Highest memory of this process so far, in MiB: on the GPU if one was used, else resident."""
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return round(torch.cuda.max_memory_allocated() / 2**20, 1)
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
 
 
 def _mps() -> bool:

@@ -224,7 +224,7 @@ def _facts(
 
 
 def _cost(rows: list[Row], store: Store, cases: list[int], seconds: float) -> dict[str, Any]:
-    from samadapt.study.facts import peak_memory_mb
+    from samadapt.models.device import peak_memory_mb
 
     model_seconds = sum({row.case: row.seconds for row in rows}.values())
     slices = sum(store.cases[case].shape[0] for case in cases)

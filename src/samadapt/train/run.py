@@ -12,6 +12,7 @@ import torch
 from samadapt.config.base import dump
 from samadapt.core.atomic import write_text
 from samadapt.core.manifest import close_run, open_run
+from samadapt.models.device import peak_memory_mb
 from samadapt.train import TrainResult
 from samadapt.train.build import Parts, build, build_optimizer
 from samadapt.train.config import SYNTHETIC, TrainConfig
@@ -106,4 +107,5 @@ def _facts(parts: Parts, progress: Progress) -> dict[str, Any]:
         "seconds_total": progress.seconds,
         "best_metric": progress.best if progress.best >= 0 else None,
         "best_step": progress.best_step,
+        "peak_memory_mb": peak_memory_mb(),
     }

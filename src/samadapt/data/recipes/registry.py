@@ -17,6 +17,7 @@ _HERE = "samadapt.data.recipes"
 # Order matters for detection: the most specific layout first, `folder` last.
 _TARGETS: dict[str, str] = {
     "sammed2d": f"{_HERE}.sammed2d:SamMed2d",
+    "phantoms": f"{_HERE}.phantoms:Phantoms",
     "flare22": f"{_HERE}.flare22:Flare22",
     "msd": f"{_HERE}.msd:Msd",
     "nnunet": f"{_HERE}.nnunet:NnUnet",
