@@ -19,13 +19,14 @@ test-slow: $(STAMP)  ## tests that take minutes
 	$(BIN)/python -m pytest -m slow -q
 
 lint: $(STAMP)  ## ruff, mypy and the layers of the package
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks recipes docs
+	$(BIN)/ruff format --check src tests benchmarks recipes docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 docs: $(STAMP)  ## the documentation as a website in site/
 	$(BIN)/pip install -q -c constraints.txt --group docs
+	$(BIN)/python docs/reference/make.py
 	$(BIN)/zensical build
 
 bench: $(STAMP)  ## every benchmark, both sides in one run

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from samadapt.config import Config
 from samadapt.core.errors import DataError
-from samadapt.core.manifest import RUN_FILE, read_run
+from samadapt.core.manifest import RUN_FILE, close_run, open_run, read_run
 from samadapt.core.progress import say
 
 if TYPE_CHECKING:
@@ -55,11 +55,21 @@ def demo(config: DemoConfig | None = None, **fields: Any) -> DemoResult:
     -------
     DemoResult
         With the mean foreground Dice on the test split, zero-shot (box, predicted IoU) and adapted.
+
+    Raises
+    ------
+    RunFolderError
+        If the folder holds another demo, or this one and `resume` is false.
+    DataError
+        If the doctor finds an error in the data.
     """
     from samadapt.report import report
 
     config = config or DemoConfig(**fields)
     began = time.perf_counter()
+    manifest = open_run(
+        config.out, "demo", config.model_dump(mode="json", exclude={"out", "resume"}), resume=config.resume
+    )
     source = config.data or _phantoms(config)
     store = _store(config, source)
     _examine(config.out / "store")
@@ -71,7 +81,9 @@ def demo(config: DemoConfig | None = None, **fields: Any) -> DemoResult:
     _stage(adapted, "Measuring the adapted model volume by volume", lambda: _measure_adapted(config, training, adapted))
     page = report([zero_shot, training, adapted], config.out / "report.html")
     seconds = time.perf_counter() - began
-    return DemoResult(page, _dice(zero_shot, "predicted", "box"), _dice(adapted, "semantic", "none"), seconds)
+    result = DemoResult(page, _dice(zero_shot, "predicted", "box"), _dice(adapted, "semantic", "none"), seconds)
+    close_run(config.out, manifest, **result.as_json(), seconds=round(seconds, 1))
+    return result
 
 
 def _stage(folder: Path, title: str, run: Callable[[], object]) -> None:
@@ -141,6 +153,7 @@ def training_fields(model: str, data: Path, store: Store, minutes: float, seed: 
         "task": {"task": "semantic"},
         "context": 3 if all(case.is_volume for case in store.cases) else 1,
         "balance": {"foreground_share": 0.9},
+        "validation": {"every": 200, "max_cases": 12, "max_slices": 240},
         "batch_size": 16,
         "max_minutes": minutes,
         "seed": seed,

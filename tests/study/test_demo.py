@@ -1,0 +1,41 @@
+"""The demo on a few tiny phantoms: every stage, resume, another demo in the same folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from samadapt.core.errors import RunFolderError
+from samadapt.data import phantoms
+from samadapt.study import demo as module
+from samadapt.study.demo import demo
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch, small_model: Path) -> dict[str, object]:
+    write, fields = phantoms.write_flare22, module.training_fields
+    monkeypatch.setattr(
+        phantoms, "write_flare22", lambda out, cases, seed: write(out, cases, seed, (8, 48, 48), (24.0, 7.5, 7.5))
+    )
+    few = {"max_minutes": None, "steps": 2, "batch_size": 2, "image_size": 64, "num_workers": 0}
+    monkeypatch.setattr(module, "training_fields", lambda *a: fields(*a) | few)
+    return {"model": str(small_model), "cases": 6}
+
+
+def test_demo_runs_every_stage_and_is_resumed(
+    small: dict[str, object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "demo"
+    result = demo(out=out, **small)
+    assert result.report.exists()
+    assert "Phantoms" in result.report.read_text() or "phantoms" in result.report.read_text()
+    assert 0 <= result.adapted <= 1
+    assert capsys.readouterr().err.count(" s\n") == 3
+    with pytest.raises(RunFolderError, match="already there"):
+        demo(out=out, **small)
+    again = demo(out=out, resume=True, **small)
+    assert (again.zero_shot, again.adapted) == (result.zero_shot, result.adapted)
+    assert capsys.readouterr().err.count("done before") == 3
+    with pytest.raises(RunFolderError, match="another run"):
+        demo(out=out, resume=True, **(small | {"cases": 7}))
