@@ -18,7 +18,7 @@ def small(monkeypatch: pytest.MonkeyPatch, small_model: Path) -> dict[str, objec
     monkeypatch.setattr(
         phantoms, "write_flare22", lambda out, cases, seed: write(out, cases, seed, (8, 48, 48), (24.0, 7.5, 7.5))
     )
-    few = {"max_minutes": None, "steps": 2, "batch_size": 2, "image_size": 64, "num_workers": 0}
+    few = {"steps": 2, "batch_size": 2, "image_size": 64, "num_workers": 0}
     monkeypatch.setattr(module, "training_fields", lambda *a: fields(*a) | few)
     return {"model": str(small_model), "cases": 6}
 

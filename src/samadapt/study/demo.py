@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -18,7 +18,10 @@ from samadapt.core.progress import say
 if TYPE_CHECKING:
     from samadapt.data.store import Store
 
-SMALL_IMAGE_PX = 192
+IMAGE_SIZES = ((64, 96), (192, 128))
+"""(longest side of the images up to, side of the model's input), in pixels; 256 above."""
+
+PHANTOM_MINUTES, DATA_MINUTES = 2.5, 11.5
 
 
 class DemoConfig(Config):
@@ -28,8 +31,11 @@ class DemoConfig(Config):
     data: Path | None = Field(None, description="Folder with labelled images; generated CT phantoms if not given.")
     recipe: str = Field("auto", description="Dataset recipe of the folder; found from its layout if not given.")
     model: str = Field("tiny", description="Base model.")
+    method: Literal["auto", "lora", "full", "decoder", "adapter"] = Field(
+        "auto", description="How to adapt: auto is LoRA rank 4 as SAMed on phantoms, all weights on your data."
+    )
     cases: int = Field(24, ge=6, description="Phantoms to generate.")
-    minutes: float | None = Field(None, gt=0, description="Minutes of training; 2.5 on phantoms, 9 on your data.")
+    minutes: float | None = Field(None, gt=0, description="Minutes of training; 2.5 on phantoms, 11.5 on your data.")
     seed: int = Field(0, description="Seed of phantoms, split, prompts and training.")
     resume: bool = Field(False, description="Go on with an interrupted demo, finished stages are kept.")
 
@@ -66,6 +72,8 @@ def demo(config: DemoConfig | None = None, **fields: Any) -> DemoResult:
     from samadapt.report import report
 
     config = config or DemoConfig(**fields)
+    if config.method == "auto":
+        config = config.model_copy(update={"method": "full" if config.data else "lora"})
     began = time.perf_counter()
     manifest = open_run(
         config.out, "demo", config.model_dump(mode="json", exclude={"out", "resume"}), resume=config.resume
@@ -76,7 +84,7 @@ def demo(config: DemoConfig | None = None, **fields: Any) -> DemoResult:
     zero_shot = config.out / "zero-shot"
     _stage(zero_shot, "Measuring the base model zero-shot", lambda: _zero_shot(config, zero_shot))
     training = config.out / "train"
-    _stage(training, "Adapting with LoRA rank 4 into a prompt-free model", lambda: _adapt(config, store, training))
+    _stage(training, f"Adapting ({config.method}) into a prompt-free model", lambda: _adapt(config, store, training))
     adapted = config.out / "adapted"
     _stage(adapted, "Measuring the adapted model volume by volume", lambda: _measure_adapted(config, training, adapted))
     page = report([zero_shot, training, adapted], config.out / "report.html")
@@ -136,27 +144,23 @@ def _zero_shot(config: DemoConfig, out: Path) -> None:
 def _adapt(config: DemoConfig, store: Store, out: Path) -> None:
     from samadapt.train import train
 
-    minutes = config.minutes or (9.0 if config.data else 2.5)
-    train(
-        **training_fields(config.model, config.out / "store", store, minutes, config.seed), out=out, resume=out.exists()
-    )
+    minutes = config.minutes or (DATA_MINUTES if config.data else PHANTOM_MINUTES)
+    fields = training_fields(store, config.method) | {"model": config.model, "seed": config.seed}
+    train(**fields, data=str(config.out / "store"), max_minutes=minutes, out=out, resume=out.exists())
 
 
-def training_fields(model: str, data: Path, store: Store, minutes: float, seed: int) -> dict[str, Any]:
-    """Settings for a short CPU run: SAMed's LoRA and loss, at the size the images have."""
+def training_fields(store: Store, method: str) -> dict[str, Any]:
+    """Settings for a short run on a processor: SAMed's loss, at the size the images have."""
     side = sorted(max(case.shape[1:]) for case in store.cases)[len(store.cases) // 2]
     return {
-        "model": model,
-        "data": str(data),
-        "image_size": 128 if side <= SMALL_IMAGE_PX else 256,
-        "method": {"method": "lora", "rank": 4},
+        "image_size": next((size for limit, size in IMAGE_SIZES if side <= limit), 256),
+        "method": {"method": "lora", "rank": 4} if method == "lora" else {"method": method},
+        "optimizer": {} if method == "lora" else {"lr": 1e-3, "clip_norm": 1.0},
         "task": {"task": "semantic"},
         "context": 3 if all(case.is_volume for case in store.cases) else 1,
         "balance": {"foreground_share": 0.9},
         "validation": {"every": 200, "max_cases": 12, "max_slices": 240},
         "batch_size": 16,
-        "max_minutes": minutes,
-        "seed": seed,
     }
 
 
