@@ -13,9 +13,9 @@ demo: $(STAMP)  ## the whole job on generated CT phantoms, or on DATA=folder
 	$(BIN)/samadapt demo --out $(OUT)$(if $(DATA),-$(notdir $(patsubst %/,%,$(DATA)))) $(if $(DATA),--data $(DATA)) --resume
 
 test: $(STAMP)  ## the whole test suite
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow" -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -q
 
-test-slow: $(STAMP)  ## tests that take minutes
+test-slow: $(STAMP)  ## only the tests that take longest
 	$(BIN)/python -m pytest -m slow -q
 
 lint: $(STAMP)  ## ruff, mypy and the layers of the package

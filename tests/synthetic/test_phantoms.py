@@ -143,7 +143,7 @@ def test_the_recipe_finds_the_phantoms(tmp_path):
     from samadapt.data import recipes
 
     write_flare22(tmp_path, 2, shape=SMALL, spacing_mm=COARSE)
-    assert recipes.detect(tmp_path) == "flare22"
+    assert recipes.detect(tmp_path) == "phantoms"
     found = recipes.get("flare22").find(tmp_path)
     assert [case.name for case in found.cases] == ["FLARE22_Tr_0001", "FLARE22_Tr_0002"]
 
