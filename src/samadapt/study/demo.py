@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 IMAGE_SIZES = ((64, 96), (192, 128))
 """(longest side of the images up to, side of the model's input), in pixels; 256 above."""
 
-PHANTOM_MINUTES, DATA_MINUTES = 2.5, 11.5
+PHANTOM_MINUTES, DATA_MINUTES = 4.5, 11.5
 
 
 class DemoConfig(Config):
@@ -35,7 +35,7 @@ class DemoConfig(Config):
         "auto", description="How to adapt: auto is LoRA rank 4 as SAMed on phantoms, all weights on your data."
     )
     cases: int = Field(24, ge=6, description="Phantoms to generate.")
-    minutes: float | None = Field(None, gt=0, description="Minutes of training; 2.5 on phantoms, 11.5 on your data.")
+    minutes: float | None = Field(None, gt=0, description="Minutes of training; 4.5 on phantoms, 11.5 on your data.")
     seed: int = Field(0, description="Seed of phantoms, split, prompts and training.")
     resume: bool = Field(False, description="Go on with an interrupted demo, finished stages are kept.")
 
