@@ -29,8 +29,8 @@ def headings(page: Path) -> set[str]:
 def test_every_link_leads_somewhere():
     checked = 0
     for page in PAGES:
-        for image, target in LINK.findall(page.read_text(encoding="utf-8")):
-            if target.startswith(("http", "mailto")) or (image and not (DOCS / "images").exists()):
+        for _, target in LINK.findall(page.read_text(encoding="utf-8")):
+            if target.startswith(("http", "mailto")):
                 continue
             path, _, anchor = target.partition("#")
             there = (page.parent / path).resolve() if path else page
@@ -38,7 +38,7 @@ def test_every_link_leads_somewhere():
             if anchor:
                 assert anchor in headings(there), f"{page.relative_to(ROOT)} links to {target}"
             checked += 1
-    assert checked > 40
+    assert checked >= 45  # no page lost a link unnoticed
 
 
 def test_every_page_is_in_the_navigation():
