@@ -6,15 +6,17 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 import samadapt
 from samadapt.adapt.load import load_model
-from samadapt.core.errors import ConfigError, DataError, NonFiniteLoss, RunFolderError
+from samadapt.core.errors import CheckpointError, ConfigError, DataError, NonFiniteLoss, RunFolderError
 from samadapt.core.manifest import read_run
 from samadapt.data.store import Store
+from samadapt.models import preprocess
 from samadapt.train import TrainResult, train
 from samadapt.train.guard import DUMP
 from samadapt.train.loop import Loop
@@ -93,6 +95,27 @@ def test_a_new_model_is_trained_on_scenes_and_loads_again(tmp_path):
     own = dict(model.named_parameters())
     assert len(trained) > 30
     assert all(torch.allclose(own[name], value, atol=2e-3, rtol=2e-3) for name, value in trained.items())
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_another_preprocessing_goes_with_the_weights(fields, method):
+    result = train(**fields | {"preprocessing": "samed", "method": {"method": method}, "steps": 2})
+    base, adapted = samadapt.load_model(fields["model"]), samadapt.load_model(result.folder)
+    assert base.preprocessing.name == "tiny"
+    assert adapted.preprocessing == preprocess.get("samed", base.image_size)
+    on_base = samadapt.load_model(fields["model"], adapter=result.folder)
+    assert on_base.preprocessing == adapted.preprocessing
+    grey = np.full((40, 48, 3), 102, np.uint8)
+    assert torch.allclose(adapted.preprocess(grey), torch.tensor(0.4), atol=1e-6)
+    measured = samadapt.evaluate(
+        model=str(result.folder), data=fields["data"], split="val", prompts=["none"], out=result.folder / "measured"
+    )
+    assert read_run(measured.folder)["facts"]["preprocessing"] == read_run(result.folder)["preprocessing"] == "samed"
+
+
+def test_an_unknown_preprocessing_is_refused_by_name(fields):
+    with pytest.raises(CheckpointError, match=r"no preprocessing is called 'sammed'.*sammed2d, samed"):
+        train(**fields | {"preprocessing": "sammed"})
 
 
 def test_killed_and_resumed_gives_the_same_weights_bit_for_bit(fields, tmp_path):

@@ -41,7 +41,7 @@ class AdapterInfo:
     image_size : int
         Side of the model's input in pixels.
     preprocessing : str
-        Name of the base model's preprocessing.
+        Name of the preprocessing it was trained with, which takes the place of the base model's own.
     context : dict
         Window and whatever else the images were prepared with; "context" is that of `SemanticHead`.
     parameters : int
@@ -129,7 +129,9 @@ def read_adapter_info(folder: str | Path) -> AdapterInfo:
 
 
 def load_adapter(model: SamPromptable, folder: str | Path) -> AdapterInfo:
-    """Put a saved adapter into its base model, in place: head, method, tensors; what it trained may train on.
+    """Put a saved adapter into its base model, in place; what it trained may train on.
+
+    Head, method, tensors and the preprocessing it was trained with are restored.
 
     Parameters
     ----------
@@ -152,6 +154,7 @@ def load_adapter(model: SamPromptable, folder: str | Path) -> AdapterInfo:
     """
     from samadapt.adapt.methods import inject, parse_config
     from samadapt.adapt.semantic import add_head
+    from samadapt.models import preprocess
 
     info = read_adapter_info(folder)
     require_base(model, info, where=folder)
@@ -165,6 +168,8 @@ def load_adapter(model: SamPromptable, folder: str | Path) -> AdapterInfo:
     adaptation = inject(model, config)
     adaptation.load_state_dict(state, where=folder)
     adaptation.context = dict(info.context)
+    if info.preprocessing != model.preprocessing.name:
+        model.preprocessing = preprocess.get(info.preprocessing, model.image_size)
     model.adapter_hash = file_hash(Path(folder) / WEIGHTS_FILE)
     return info
 

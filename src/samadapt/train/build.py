@@ -16,7 +16,7 @@ from samadapt.adapt.methods import inject
 from samadapt.adapt.semantic import add_head
 from samadapt.core.errors import ConfigError, DataError
 from samadapt.data.store import Store
-from samadapt.models import SamPromptable
+from samadapt.models import SamPromptable, preprocess
 from samadapt.models.architecture import KNOWN, Architecture
 from samadapt.train.config import NEW, SYNTHETIC, AugmentConfig, PromptTask, SemanticTask, TrainConfig
 from samadapt.train.fast_encoder import halve_frozen, quicken
@@ -110,6 +110,8 @@ def cpu_has_bf16() -> bool:
 
 def _model(config: TrainConfig, store: Store | None) -> SamPromptable:
     model = _new(config) if config.model == NEW else load_model(config.model, config.image_size)
+    if config.preprocessing is not None:
+        model.preprocessing = preprocess.get(config.preprocessing, model.image_size)
     if isinstance(config.task, SemanticTask) and store is not None and model.head is None:
         add_head(model, store.label_set, context=config.context, seed=config.seed)
     method = config.method

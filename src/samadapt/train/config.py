@@ -159,6 +159,11 @@ class TrainConfig(Config):
     model: str = Field(NEW, description="Catalog name, checkpoint or run folder; new: an untrained network, see new")
     new: NewModel = Field(NewModel(), description="Network when model is new")
     image_size: int | None = Field(None, ge=32, description="Side of the model's input in pixels; none: its own")
+    preprocessing: str | None = Field(
+        None,
+        description="Preprocessing to train with, kept for later use: tiny, sam, medsam, sammed2d, samed; none: the "
+        "model's own",
+    )
     data: str = Field(description="Prepared store, or synthetic for generated scenes")
     synthetic: SyntheticConfig = Field(SyntheticConfig(), description="Scenes when data is synthetic")
     out: Path = Field(description="Run folder")

@@ -99,6 +99,7 @@ def _facts(parts: Parts, progress: Progress) -> dict[str, Any]:
         "model": model.name,
         "base_hash": model.base_hash,
         "image_size": model.image_size,
+        "preprocessing": model.preprocessing.name,
         "context": parts.context,
         "parameters_total": sum(n for n, _ in counts),
         "parameters_trained": sum(n for n, learns in counts if learns),
