@@ -47,11 +47,13 @@ def _pristine(image_size: int, seed: int) -> SamPromptable:
     return model
 
 
-def build_adapted(config: Any, label_set: LabelSet | None = None, image_size: int = 64) -> SamPromptable:
+def build_adapted(
+    config: Any, label_set: LabelSet | None = None, image_size: int = 64, detail: int = 0
+) -> SamPromptable:
     """Tiny model with a head for the labels, if any, and a method."""
     model = build_tiny(image_size)
     if label_set is not None:
-        add_head(model, label_set)
+        add_head(model, label_set, detail=detail)
     inject(model, config)
     return model
 
@@ -60,7 +62,8 @@ def answers(model: Any) -> list[Tensor]:
     """Outputs that together depend on every parameter: points, boxes with masks, nothing."""
     generator = torch.Generator().manual_seed(1)
     size = model.image_size
-    embedding = model.encode(torch.randn(2, 3, size, size, generator=generator))
+    pixels = torch.randn(2, 3, size, size, generator=generator)
+    embedding = model.encode(pixels)
     points = torch.rand(2, 1, 4, 2, generator=generator) * size
     labels = torch.tensor([1, 0, -1, 1]).expand(2, 1, 4)
     boxes = torch.tensor([[4.0, 5, 30, 40]]).expand(2, 1, 4)
@@ -70,7 +73,8 @@ def answers(model: Any) -> list[Tensor]:
         model.decode_tokens(embedding, boxes=boxes, masks=masks),
         model.decode_tokens(embedding),
     ]
-    return [part for output in outputs for part in output]
+    classes = [] if model.head is None else [model.head.logits(model, embedding, pixels)]
+    return [part for output in outputs for part in output] + classes
 
 
 def loss_of(model: Any) -> Tensor:

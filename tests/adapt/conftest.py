@@ -19,15 +19,20 @@ def config(request: pytest.FixtureRequest) -> Any:
     return METHODS[request.param]
 
 
-@pytest.fixture(params=["prompts", "head"])
-def label_set(request: pytest.FixtureRequest) -> LabelSet | None:
-    return LABELS if request.param == "head" else None
+@pytest.fixture(params=["prompts", "head", "detail"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture
-def adapted(config: Any, label_set: LabelSet | None) -> SamPromptable:
-    """Tiny model with the method, with and without the head."""
-    return build_adapted(config, label_set)
+def label_set(kind: str) -> LabelSet | None:
+    return None if kind == "prompts" else LABELS
+
+
+@pytest.fixture
+def adapted(config: Any, kind: str, label_set: LabelSet | None) -> SamPromptable:
+    """Tiny model with the method, with and without the head, with and without its detail branch."""
+    return build_adapted(config, label_set, detail=4 if kind == "detail" else 0)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def train(model, steps: int = 3) -> None:
 
 
 def close(first, second, atol: float) -> bool:
-    assert len(first) == len(second) == 6
+    assert len(first) == len(second) >= 6
     return all(torch.allclose(a, b, atol=atol, rtol=0) for a, b in zip(first, second))
 
 

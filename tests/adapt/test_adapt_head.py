@@ -14,14 +14,15 @@ from samadapt.core.image import LabelSet
 def test_logits_are_all_mask_tokens_without_a_prompt():
     model = build_tiny()
     head = add_head(model, LABELS)
-    embedding = model.encode(torch.zeros(2, 3, 64, 64))
-    logits = head.logits(model, embedding)
+    pixels = torch.zeros(2, 3, 64, 64)
+    embedding = model.encode(pixels)
+    logits = head.logits(model, embedding, pixels)
     assert model.head is head
     assert logits.shape == (2, 4, 16, 16)
     assert (model.mask_tokens, model.architecture.mask_tokens, head.channels) == (4, 4, 4)
     assert torch.equal(logits, model.decode_tokens(embedding).low_res_logits[:, 0])
     five = add_head(model, LabelSet.from_names({k: f"class {k}" for k in range(1, 6)}))
-    assert five.logits(model, embedding).shape == (2, 6, 16, 16)
+    assert five.logits(model, embedding, pixels).shape == (2, 6, 16, 16)
 
 
 def test_only_tokens_hypernetworks_and_iou_head_are_made_anew():
@@ -51,6 +52,32 @@ def test_channels_follow_the_order_of_values():
     assert classes.tolist() == [[0, 1, 2], [3, -100, -100]]
     assert classes.dtype == torch.int64
     assert head.label_values(torch.tensor([3, 0, 2])).tolist() == [7, 0, 3]
+
+
+def test_a_new_detail_branch_answers_as_the_decoder_alone_at_the_full_size():
+    plain, detailed = build_tiny(), build_tiny()
+    heads = add_head(plain, LABELS), add_head(detailed, LABELS, detail=4)
+    pixels = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(3))
+    embedding = plain.encode(pixels)
+    low = heads[0].logits(plain, embedding, pixels)
+    full = heads[1].logits(detailed, embedding, pixels)
+    assert (heads[0].resolution(plain), heads[1].resolution(detailed)) == (16, 64)
+    wanted = torch.nn.functional.interpolate(low, size=(64, 64), mode="bilinear", align_corners=False)
+    assert torch.equal(full, wanted)
+
+
+def test_the_detail_branch_sees_what_the_embedding_does_not():
+    model = build_tiny()
+    head = add_head(model, LABELS, detail=4)
+    torch.nn.init.normal_(model.detail.answer.weight, generator=torch.Generator().manual_seed(0))
+    pixels = torch.zeros(1, 3, 64, 64)
+    embedding = model.encode(pixels)
+    other = pixels.clone()
+    other[..., 20, 33] = 3.0
+    difference = (head.logits(model, embedding, other) - head.logits(model, embedding, pixels)).abs().amax(1)[0]
+    y, x = divmod(int(difference.argmax()), 64)
+    assert abs(y - 20) <= 3
+    assert abs(x - 33) <= 3
 
 
 def test_an_empty_label_set_is_refused():

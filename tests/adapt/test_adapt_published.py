@@ -36,10 +36,10 @@ def test_samed_before_and_after_lora(golden: Path):
         torch.testing.assert_close(output.low_res_logits[:, 0], expected["none.multi.low_res_logits"], **TOLERANCE)
         torch.testing.assert_close(output.iou[:, 0], expected["none.multi.iou"], **TOLERANCE)
         adaptation = load_samed(model, golden / "samed_lora_r4.pth")
-        logits = model.head.logits(model, model.encode(expected["image"]))
+        logits = model.head.logits(model, model.encode(expected["image"]), expected["image"])
         torch.testing.assert_close(logits, expected["lora.low_res_logits"], **TOLERANCE)
         adaptation.merge()
-        logits = model.head.logits(model, model.encode(expected["image"]))
+        logits = model.head.logits(model, model.encode(expected["image"]), expected["image"])
         torch.testing.assert_close(logits, expected["lora.low_res_logits"], **TOLERANCE)
     assert adaptation.config.rank == 4
     assert tuple(model.head.label_set.names.values()) == SYNAPSE
@@ -51,7 +51,7 @@ def test_samed_by_load_model_and_saved_again(golden: Path, tmp_path: Path):
     save_adapter(model, tmp_path)
     for again in (load_model(golden / "samed.pth", adapter=tmp_path), load_model(tmp_path)):
         with torch.no_grad():
-            logits = again.head.logits(again, again.encode(expected["image"]))
+            logits = again.head.logits(again, again.encode(expected["image"]), expected["image"])
         torch.testing.assert_close(logits, expected["lora.low_res_logits"], **TOLERANCE)
 
 

@@ -21,10 +21,12 @@ def _free_port():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task", ["semantic", "prompt"])
+@pytest.mark.parametrize("task", ["semantic", "interactive"])
 def test_two_processes_give_the_weights_of_one(fields, tmp_path, task):
     fields |= {
-        "task": {"task": "semantic", "per_sample": True} if task == "semantic" else {"task": "prompt", "rounds": 1},
+        "task": {"task": "semantic", "per_sample": True}
+        if task == "semantic"
+        else {"task": "interactive", "rounds": 1},
         "precision": "fp32",
         "steps": 3,
         "accumulate": 2,

@@ -66,7 +66,7 @@ def test_training_finds_the_organs(fields):
 
 
 @pytest.mark.parametrize(
-    "task", [{"task": "box"}, {"task": "prompt", "rounds": 1, "objects": 2}], ids=lambda t: t["task"]
+    "task", [{"task": "box"}, {"task": "interactive", "rounds": 1, "objects": 2}], ids=lambda t: t["task"]
 )
 def test_prompt_tasks_run_on_a_store(fields, task):
     result = train(**fields | {"task": task, "steps": 3, "method": {"method": "decoder"}, "accumulate": 2})
@@ -82,7 +82,7 @@ def test_a_new_model_is_trained_on_scenes_and_loads_again(tmp_path):
         data="synthetic",
         synthetic={"size": 64, "validation_scenes": 2},
         out=tmp_path / "run",
-        task={"task": "prompt", "rounds": 1, "objects": 2},
+        task={"task": "interactive", "rounds": 1, "objects": 2},
         method={"method": "full"},
         steps=2,
         batch_size=2,

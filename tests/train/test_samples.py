@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from samadapt.core.rng import named_rng
 from samadapt.models import preprocess
 from samadapt.train.config import AugmentConfig
 from samadapt.train.losses import IGNORE
 from samadapt.train.order import Batches, Order, Ticket
 from samadapt.train.pictures import ScenePictures, StorePictures, labels_by_slice, split_rows
-from samadapt.train.samples import OUTSIDE, ObjectSamples, Prepare, SemanticSamples, batches
+from samadapt.train.samples import OUTSIDE, ObjectSamples, Prepare, SemanticSamples, Zoom, batches
 
 NONE = AugmentConfig(policy="none")
 
@@ -106,3 +107,28 @@ def test_generated_scenes_are_samples_too():
     assert sample["masks"].shape == (3, 16, 16)
     assert torch.equal(sample["pixel_values"], samples[Ticket(0, 0, 42)]["pixel_values"])
     assert not torch.equal(sample["pixel_values"], samples[Ticket(0, 1, 43)]["pixel_values"])
+
+
+def test_a_zoomed_sample_shows_one_object_closely():
+    picture = ScenePictures(4, 0, 128, "test zoom")[1]
+    zoom = Zoom(share=1.0, least=1.5, most=2.0)
+    shares = []
+    for seed in range(12):
+        near = zoom.apply(picture, named_rng("zoom", seed))
+        assert near.main is not None
+        mask = near.masks[near.main]()
+        assert mask.shape == near.display.shape[:2]
+        assert mask.sum() == picture.masks[near.main]().sum() or max(mask.shape) < 128
+        shares.append(np.ptp(np.flatnonzero(mask.any(0))) + 1 if mask.any() else 0)
+        assert max(mask.shape) <= 128
+    assert min(shares) > 0
+    assert Zoom(share=0.0).apply(picture, named_rng("zoom", 0)) is picture
+
+
+def test_batches_in_a_row_may_share_their_scenes():
+    order = Order(count=50, batch_size=4, seed=0, repeat=3)
+    items = [[t.item for t in order.batch(n)] for n in range(6)]
+    assert items[0] == items[1] == items[2]
+    assert items[3] == items[5]
+    assert items[2] != items[3]
+    assert [t.batch for t in order.batch(2)] == [2] * 4

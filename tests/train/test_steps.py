@@ -7,7 +7,7 @@ from samadapt import models
 from samadapt.adapt.config import DecoderConfig, FullConfig
 from samadapt.adapt.methods import inject
 from samadapt.train.clicks import error_clicks
-from samadapt.train.config import BoxTask, PromptTask
+from samadapt.train.config import BoxTask, InteractiveTask
 from samadapt.train.samples import OUTSIDE
 from samadapt.train.steps import make_step
 
@@ -36,7 +36,7 @@ def _batch(box=True, size=64, resolution=64):
 def test_prompt_step_learns(box, resolution):
     model = models.fresh("test", seed=0)
     inject(model, FullConfig(train_prompt_encoder=True))
-    step = make_step(model, PromptTask(rounds=2)).train()
+    step = make_step(model, InteractiveTask(rounds=2)).train()
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=3e-3)
     losses = []
     for _ in range(25):
@@ -52,7 +52,7 @@ def test_prompt_step_learns(box, resolution):
 def test_only_the_best_candidate_learns():
     model = models.fresh("test", seed=0)
     inject(model, FullConfig(train_prompt_encoder=True))
-    step = make_step(model, PromptTask(rounds=0, iou_weight=0.0, single_mask=False))
+    step = make_step(model, InteractiveTask(rounds=0, iou_weight=0.0, single_mask=False))
     batch = {name: t[:1, :1] if name in ("masks", "boxes", "points") else t[:1] for name, t in _batch(False).items()}
     step(batch)["loss"].backward()
     grads = [mlp.proj_out.weight.grad for mlp in model.sam.mask_decoder.output_hypernetworks_mlps]
@@ -64,7 +64,7 @@ def test_only_the_best_candidate_learns():
 
 def test_a_loss_does_not_depend_on_how_the_batch_is_divided():
     model = models.fresh("test", seed=0)
-    step = make_step(model, PromptTask(rounds=2)).eval()
+    step = make_step(model, InteractiveTask(rounds=2)).eval()
     batch = _batch()
     batch["masks"][1, 0] = batch["masks"][1, 0].T.clone()
     with torch.no_grad():
@@ -125,7 +125,7 @@ def test_bf16_changes_a_loss_little():
     model = models.fresh("test", seed=0)
     batch = _batch()
     with torch.no_grad():
-        exact = make_step(model, PromptTask(rounds=0)).eval()(batch)["loss"]
-        fast = make_step(model, PromptTask(rounds=0), bf16=True).eval()(batch)["loss"]
+        exact = make_step(model, InteractiveTask(rounds=0)).eval()(batch)["loss"]
+        fast = make_step(model, InteractiveTask(rounds=0), bf16=True).eval()(batch)["loss"]
     assert fast.dtype == torch.float32
     assert torch.allclose(exact, fast, rtol=2e-2)

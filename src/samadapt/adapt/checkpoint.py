@@ -43,7 +43,7 @@ class AdapterInfo:
     preprocessing : str
         Name of the preprocessing it was trained with, which takes the place of the base model's own.
     context : dict
-        Window and whatever else the images were prepared with; "context" is that of `SemanticHead`.
+        Window and whatever else the images were prepared with; "context" and "detail" are those of `SemanticHead`.
     parameters : int
         Number of stored values.
     versions : dict
@@ -96,6 +96,8 @@ def save_adapter(
         adaptation.context = dict(context)
     if model.head is not None:
         adaptation.context.setdefault("context", model.head.context)
+        if model.head.detail:
+            adaptation.context["detail"] = model.head.detail
     state = {name: _storable(tensor, half) for name, tensor in adaptation.state_dict().items()}
     info = _describe(model, sum(t.numel() for t in state.values()))
     with atomic_path(Path(folder) / WEIGHTS_FILE) as temporary:
@@ -164,7 +166,8 @@ def load_adapter(model: SamPromptable, folder: str | Path) -> AdapterInfo:
     except ConfigError as error:
         raise CheckpointError(f"the method cannot be restored: {error}", where=folder) from error
     if info.label_set is not None:
-        add_head(model, info.label_set, context=int(info.context.get("context", 1)))
+        context, detail = int(info.context.get("context", 1)), int(info.context.get("detail", 0))
+        add_head(model, info.label_set, context=context, detail=detail)
     adaptation = inject(model, config)
     adaptation.load_state_dict(state, where=folder)
     adaptation.context = dict(info.context)

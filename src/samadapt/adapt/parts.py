@@ -20,6 +20,7 @@ HEAD = (
     "sam.mask_decoder.mask_tokens.",
     "sam.mask_decoder.output_hypernetworks_mlps.",
     "sam.mask_decoder.iou_prediction_head.",
+    "detail.",
 )
 
 # Random Fourier features of positions: a buffer in the original code, a parameter here. Never trained.

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from samadapt.core.errors import ConfigError
@@ -33,10 +34,13 @@ class SemanticHead:
         Channel 0 is background, channel k the k-th label in ascending order of value.
     context : int
         Slices of a volume in one input: 1, or 3 for the slice between its neighbours.
+    detail : int
+        Width of the convolutional branch beside the mask decoder (`samadapt.adapt.detail`); 0: none, as in SAMed.
     """
 
     label_set: LabelSet
     context: int = 1
+    detail: int = 0
 
     @property
     def channels(self) -> int:
@@ -48,7 +52,11 @@ class SemanticHead:
         """Label value of each channel; 0 for background."""
         return (0, *self.label_set.values)
 
-    def logits(self, model: SamPromptable, embedding: Tensor) -> Tensor:
+    def resolution(self, model: SamPromptable) -> int:
+        """Side of the logits in pixels: that of the input with a detail branch, else of the decoder's masks."""
+        return model.image_size if self.detail else model.mask_size
+
+    def logits(self, model: SamPromptable, embedding: Tensor, pixel_values: Tensor) -> Tensor:
         """Class logits without any prompt.
 
         Parameters
@@ -56,12 +64,20 @@ class SemanticHead:
         model : SamPromptable
         embedding : Tensor of shape (B, C, h, w), float
             From `model.encode`.
+        pixel_values : Tensor of shape (B, 3, S, S), float
+            What was encoded.
 
         Returns
         -------
-        Tensor of shape (B, N + 1, 4 h, 4 w), float
+        Tensor of shape (B, N + 1, R, R), float32
+            R is `resolution(model)`.
         """
-        return model.decode_tokens(embedding).low_res_logits[:, 0]
+        logits = model.decode_tokens(embedding).low_res_logits[:, 0]
+        if model.detail is None:
+            return logits
+        size = pixel_values.shape[-2:]
+        whole = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+        return whole + model.detail(pixel_values, embedding).float()
 
     def class_indices(self, labels: Tensor) -> Tensor:
         """Channel of each pixel of a label map.
@@ -85,7 +101,9 @@ class SemanticHead:
         return torch.tensor(self.values, device=classes.device)[classes]
 
 
-def add_head(model: SamPromptable, label_set: LabelSet, *, context: int = 1, seed: int = 0) -> SemanticHead:
+def add_head(
+    model: SamPromptable, label_set: LabelSet, *, context: int = 1, detail: int = 0, seed: int = 0
+) -> SemanticHead:
     """Give a model one mask token for background and each label, in place.
 
     Mask tokens, hypernetworks and IoU head are made anew with SAM's own initial values (normal tokens, PyTorch's
@@ -98,6 +116,8 @@ def add_head(model: SamPromptable, label_set: LabelSet, *, context: int = 1, see
         Of N labels, at least one.
     context : int
         Slices in one input, see `SemanticHead`.
+    detail : int
+        Width of the detail branch, which starts with answers of zero; 0: no branch.
     seed : int
         Of the initial values.
 
@@ -117,10 +137,20 @@ def add_head(model: SamPromptable, label_set: LabelSet, *, context: int = 1, see
         raise ConfigError("a semantic head needs at least one label", where=model.name)
     with seeded("semantic head", len(label_set), seed):
         _replace_tokens(model.sam.mask_decoder, len(label_set) + 1)
-    head = SemanticHead(label_set, context)
+        if detail:
+            model.detail = _branch(model, len(label_set) + 1, detail)
+    head = SemanticHead(label_set, context, detail)
     model.head = head
     model.architecture = replace(model.architecture, mask_tokens=head.channels)
     return head
+
+
+def _branch(model: SamPromptable, classes: int, width: int) -> nn.Module:
+    from samadapt.adapt.detail import DetailBranch
+    from samadapt.adapt.parts import placed
+
+    patch = model.architecture.patch_size
+    return placed(DetailBranch(classes, width, patch, model.architecture.channels), model.sam.mask_decoder)
 
 
 def _replace_tokens(decoder: Any, count: int) -> None:

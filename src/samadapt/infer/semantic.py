@@ -72,7 +72,8 @@ def require_head(model: SamPromptable) -> Any:
 @torch.inference_mode()
 def _segment_batch(model: SamPromptable, batch: list[Image]) -> NDArray[np.uint16]:
     head = require_head(model)
-    logits = head.logits(model, model.encode(model.preprocess(batch)))  # (B, N+1, h, w)
+    pixel_values = model.preprocess(batch)
+    logits = head.logits(model, model.encode(pixel_values), pixel_values)  # (B, N+1, R, R)
     frame = model.frame(batch[0].shape)
     classes = to_original(logits.float(), frame).argmax(dim=1).cpu().numpy()  # (B, H, W)
     values = np.array([0, *head.label_set.values], dtype=np.uint16)

@@ -64,6 +64,7 @@ class SamPromptable(nn.Module):
         super().__init__()
         self.sam = sam
         self.head: Any = None
+        self.detail: torch.nn.Module | None = None
         self.architecture, self.preprocessing = architecture, preprocessing
         self.name, self.family, self.base_hash, self.adapter_hash = name, family, base_hash, ""
         self.report, self.multimask = report or LoadReport(), multimask

@@ -18,12 +18,12 @@ from samadapt.core.errors import ConfigError, DataError
 from samadapt.data.store import Store
 from samadapt.models import SamPromptable, preprocess
 from samadapt.models.architecture import KNOWN, Architecture
-from samadapt.train.config import NEW, SYNTHETIC, AugmentConfig, PromptTask, SemanticTask, TrainConfig
+from samadapt.train.config import NEW, SYNTHETIC, AugmentConfig, InteractiveTask, SemanticTask, TrainConfig
 from samadapt.train.fast_encoder import halve_frozen, quicken
 from samadapt.train.order import Order, slice_weights
 from samadapt.train.pictures import Pictures, ScenePictures, StorePictures, labels_by_slice, split_rows
-from samadapt.train.samples import ObjectSamples, Prepare, SemanticSamples
-from samadapt.train.steps import BoxStep, PromptStep, SemanticStep, make_step
+from samadapt.train.samples import ObjectSamples, Prepare, SemanticSamples, Zoom
+from samadapt.train.steps import BoxStep, InteractiveStep, SemanticStep, make_step
 from samadapt.train.validate import ObjectValidator, SemanticValidator, Validator, chosen_rows, filled_rows
 
 PUBLISHED = {"lora": (5e-3, 0.1)}
@@ -48,7 +48,7 @@ class Parts:
     """
 
     model: SamPromptable
-    step: SemanticStep | BoxStep | PromptStep
+    step: SemanticStep | BoxStep | InteractiveStep
     samples: SemanticSamples | ObjectSamples
     order: Order
     validator: Validator | None
@@ -72,7 +72,8 @@ def build(config: TrainConfig, device: torch.device) -> Parts:
         halve_frozen(model.sam.vision_encoder)
     step = make_step(model, config.task, bf16=bf16).train()
     samples = _samples(config, pictures, model)
-    order = Order(len(pictures), config.batch_size, config.seed, _weights(config, store, pictures))
+    views = 1 if store is not None else config.synthetic.views
+    order = Order(len(pictures), config.batch_size, config.seed, _weights(config, store, pictures), views)
     return Parts(model, step, samples, order, _validator(config, step, store, device), _context(config, store))
 
 
@@ -113,7 +114,7 @@ def _model(config: TrainConfig, store: Store | None) -> SamPromptable:
     if config.preprocessing is not None:
         model.preprocessing = preprocess.get(config.preprocessing, model.image_size)
     if isinstance(config.task, SemanticTask) and store is not None and model.head is None:
-        add_head(model, store.label_set, context=config.context, seed=config.seed)
+        add_head(model, store.label_set, context=config.context, detail=config.task.detail, seed=config.seed)
     method = config.method
     if config.model == NEW:
         method = FullConfig(train_prompt_encoder=True)
@@ -159,14 +160,17 @@ def _samples(
     task, size = config.task, model.image_size
     sides = isinstance(pictures, StorePictures) and pictures.store.label_set.has_sides
     augment = AugmentConfig(policy="none") if validation else config.augment
-    at_mask = isinstance(task, SemanticTask) or (task.loss_size == "mask" and not validation)
-    prepare = Prepare(model.preprocessing, augment, sides, config.seed, model.mask_size if at_mask else size)
+    at_mask = not isinstance(task, SemanticTask) and task.loss_size == "mask" and not validation
+    resolution = model.head.resolution(model) if model.head is not None else model.mask_size if at_mask else size
+    prepare = Prepare(model.preprocessing, augment, sides, config.seed, resolution)
     if isinstance(task, SemanticTask):
         assert isinstance(pictures, StorePictures)
         return SemanticSamples(pictures, prepare)
     jitter = 0 if validation else round(task.jitter_px * size / 1024)
-    count, share = (task.objects, task.box_share) if isinstance(task, PromptTask) else (1, 1.0)
-    return ObjectSamples(pictures, prepare, count, jitter, share)
+    if not isinstance(task, InteractiveTask):
+        return ObjectSamples(pictures, prepare, 1, jitter)
+    zoom = Zoom(task.zoom_share, task.zoom_least, task.zoom_most)
+    return ObjectSamples(pictures, prepare, task.objects, jitter, task.box_share, zoom)
 
 
 def _weights(config: TrainConfig, store: Store | None, pictures: Pictures) -> Any:
@@ -179,13 +183,13 @@ def _weights(config: TrainConfig, store: Store | None, pictures: Pictures) -> An
 
 
 def _validator(
-    config: TrainConfig, step: SemanticStep | BoxStep | PromptStep, store: Store | None, device: torch.device
+    config: TrainConfig, step: SemanticStep | BoxStep | InteractiveStep, store: Store | None, device: torch.device
 ) -> Validator | None:
     limits = config.validation
     if store is None:
         scenes = ScenePictures(config.synthetic.validation_scenes, config.seed, config.synthetic.size, "validation")
         samples = _samples(config, scenes, step.model, validation=True)
-        assert isinstance(step, BoxStep | PromptStep)
+        assert isinstance(step, BoxStep | InteractiveStep)
         assert isinstance(samples, ObjectSamples)
         return ObjectValidator(step, samples, device, keep=True)
     choose = chosen_rows if isinstance(step, SemanticStep) else filled_rows
@@ -196,7 +200,7 @@ def _validator(
     samples = _samples(config, pictures, step.model, validation=True)
     if isinstance(step, SemanticStep) and isinstance(samples, SemanticSamples):
         return SemanticValidator(step, samples, device)
-    assert isinstance(step, BoxStep | PromptStep)
+    assert isinstance(step, BoxStep | InteractiveStep)
     assert isinstance(samples, ObjectSamples)
     return ObjectValidator(step, samples, device)
 

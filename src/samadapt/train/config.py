@@ -20,6 +20,11 @@ class SemanticTask(Config):
     task: Literal["semantic"] = Field("semantic", description="Semantic segmentation of the store's labels")
     ce_weight: float = Field(0.2, ge=0, description="Weight of the cross-entropy")
     dice_weight: float = Field(0.8, ge=0, description="Weight of the Dice loss")
+    detail: int = Field(
+        0,
+        ge=0,
+        description="Width of a convolutional branch beside the mask decoder, for fine borders; 0: none (SAMed)",
+    )
     per_sample: bool = Field(
         False,
         description="Dice of every image on its own instead of one Dice over the batch; needed for equal results on "
@@ -39,10 +44,12 @@ class BoxTask(Config):
     )
 
 
-class PromptTask(Config):
+class InteractiveTask(Config):
     """A box or a click, then correction clicks, as a person works (SAM, SAM-Med2D)."""
 
-    task: Literal["prompt"] = Field("prompt", description="Segment objects from boxes and clicks, with corrections")
+    task: Literal["interactive"] = Field(
+        "interactive", description="Segment objects from boxes and clicks, with corrections"
+    )
     objects: int = Field(4, ge=1, description="Objects per image, drawn with replacement")
     rounds: int = Field(2, ge=0, description="Correction clicks after the first prompt")
     box_share: float = Field(0.5, ge=0, le=1, description="Share of batches that begin with a box instead of a click")
@@ -52,6 +59,11 @@ class PromptTask(Config):
     focal_weight: float = Field(20.0, ge=0, description="Weight of the focal loss")
     dice_weight: float = Field(1.0, ge=0, description="Weight of the Dice loss")
     iou_weight: float = Field(1.0, ge=0, description="Weight of the squared error of the predicted IoU")
+    zoom_share: float = Field(
+        0.0, ge=0, le=1, description="Share of samples that show a window around one object instead of the whole image"
+    )
+    zoom_least: float = Field(1.3, ge=1, description="Least side of such a window, as a multiple of the object's box")
+    zoom_most: float = Field(3.0, ge=1, description="Largest side of such a window, as a multiple of the object's box")
     single_mask: bool = Field(
         True, description="Also train the decoder's single-mask token, wherever the prompt is not one lone click"
     )
@@ -60,7 +72,7 @@ class PromptTask(Config):
     )
 
 
-TaskConfig = Annotated[SemanticTask | BoxTask | PromptTask, Field(discriminator="task")]
+TaskConfig = Annotated[SemanticTask | BoxTask | InteractiveTask, Field(discriminator="task")]
 
 
 class OptimizerConfig(Config):
@@ -151,6 +163,9 @@ class SyntheticConfig(Config):
     size: int = Field(256, ge=32, description="Side of a scene, in pixels")
     validation_scenes: int = Field(48, ge=1, description="Scenes that are kept for validation")
     epoch_scenes: int = Field(10000, ge=1, description="Scenes that count as one epoch")
+    views: int = Field(
+        1, ge=1, description="Batches in a row from the same scenes, each time with other windows, objects and prompts"
+    )
 
 
 class TrainConfig(Config):
@@ -212,5 +227,5 @@ class TrainConfig(Config):
         if self.epochs is None and self.steps is None and self.max_minutes is None:
             raise ValueError("give the length of the run: epochs, steps or max_minutes")
         if self.data == SYNTHETIC and self.task.task == "semantic":
-            raise ValueError("synthetic scenes have objects but no classes: use the task prompt or box")
+            raise ValueError("synthetic scenes have objects but no classes: use the task interactive or box")
         return self

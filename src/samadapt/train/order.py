@@ -48,12 +48,15 @@ class Order:
         Of all processes together.
     seed : int
     weights : ndarray of shape (count,), float64, or None
+    repeat : int
+        Batches in a row with the same items, where an item gives another sample every time and is dear to make.
     """
 
     count: int
     batch_size: int
     seed: int
     weights: NDArray[np.float64] | None = None
+    repeat: int = 1
     _cumulative: NDArray[np.float64] | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -88,6 +91,7 @@ class Order:
         return self.batch(number)[rank * each : (rank + 1) * each]
 
     def _item(self, number: int, place: int) -> int:
+        number //= self.repeat
         if self._cumulative is not None:
             value = named_rng("draw", self.seed, number, place).random()
             return min(int(np.searchsorted(self._cumulative, value, side="right")), self.count - 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +14,10 @@ from samadapt.core.image import LabelSet
 from samadapt.data.context import neighbour_indices, stack
 from samadapt.data.store import Store
 from samadapt.data.window import to_display
+from samadapt.prompts import Window
+
+KEPT_SCENES = 32
+"""Scenes a process remembers, for batches in a row that show the same ones."""
 
 Mask = Callable[[], NDArray[np.bool_]]
 
@@ -30,11 +34,23 @@ class Picture:
         All three channels are equal.
     masks : sequence of callable () -> ndarray of shape (H, W), bool
         Objects, read when asked for.
+    main : int or None
+        The object that the picture was cut around.
     """
 
     display: NDArray[np.float32]
     grey: bool
     masks: Sequence[Mask] = ()
+    main: int | None = None
+
+    def cut(self, window: Window, main: int) -> Picture:
+        """The part of it inside a window around one of its objects."""
+        masks = [partial(_cut, read, window) for read in self.masks]
+        return Picture(np.ascontiguousarray(self.display[window.slices]), self.grey, masks, main)
+
+
+def _cut(read: Mask, window: Window) -> NDArray[np.bool_]:
+    return read()[window.slices]
 
 
 class Pictures(Protocol):
@@ -111,12 +127,17 @@ class ScenePictures:
 
     def __getitem__(self, item: int) -> Picture:
         """Scene number `item`."""
-        from samadapt.data.synthetic import scene
+        return _scene_picture(self.purpose, self.seed, item, self.size)
 
-        drawn = scene(self.purpose, self.seed, item, size=self.size)
-        grey = bool((drawn.image[..., :1] == drawn.image).all())
-        masks = [partial(np.asarray, mask, dtype=bool) for mask in drawn.masks]
-        return Picture(drawn.image.astype(np.float32), grey, masks)
+
+@lru_cache(maxsize=KEPT_SCENES)
+def _scene_picture(purpose: str, seed: int, item: int, size: int) -> Picture:
+    from samadapt.data.synthetic import scene
+
+    drawn = scene(purpose, seed, item, size=size)
+    grey = bool((drawn.image[..., :1] == drawn.image).all())
+    masks = [partial(np.asarray, mask, dtype=bool) for mask in drawn.masks]
+    return Picture(drawn.image.astype(np.float32), grey, masks)
 
 
 def split_rows(store: Store, split: str) -> NDArray[np.int64]:

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from samadapt.core.frames import Frame
 from samadapt.core.rng import named_rng, named_seed
-from samadapt.prompts import box_of, centre_point, jitter_box, random_points
+from samadapt.prompts import box_of, centre_point, jitter_box, random_points, window_around
 from samadapt.train.augment import Draw, change_intensity, draw, gather, warp_image
 from samadapt.train.config import AugmentConfig
 from samadapt.train.losses import IGNORE
@@ -24,6 +24,9 @@ from samadapt.train.pictures import Mask, Picture, Pictures, StorePictures, clas
 
 OUTSIDE = 2
 """Value of mask targets outside the image."""
+
+ZOOM_SHIFT = 0.12
+"""Largest shift of a window's centre from its object, as a share of the window."""
 
 Batch = dict[str, Tensor]
 
@@ -106,6 +109,36 @@ class SemanticSamples(Dataset[Batch]):
 
 
 @dataclass(frozen=True)
+class Zoom:
+    """A closer look at one object of a picture, by chance.
+
+    Attributes
+    ----------
+    share : float
+        Share of the samples.
+    least, most : float
+        Side of the window as a multiple of the object's box, drawn uniformly in the logarithm.
+    """
+
+    share: float = 0.0
+    least: float = 1.3
+    most: float = 3.0
+
+    def apply(self, picture: Picture, rng: np.random.Generator) -> Picture:
+        """The picture, or the part of it around one object."""
+        if not picture.masks or not self.share or rng.random() >= self.share:
+            return picture
+        main = int(rng.integers(len(picture.masks)))
+        mask = picture.masks[main]()
+        if not mask.any():
+            return picture
+        factor = float(np.exp(rng.uniform(np.log(self.least), np.log(self.most))))
+        x, y = (float(v) for v in rng.uniform(-ZOOM_SHIFT, ZOOM_SHIFT, 2))
+        window = window_around(box_of(mask), (mask.shape[0], mask.shape[1]), factor, shift_xy=(x, y))
+        return picture.cut(window, main)
+
+
+@dataclass(frozen=True)
 class ObjectSamples(Dataset[Batch]):
     """Images with K objects and their first prompts.
 
@@ -124,6 +157,8 @@ class ObjectSamples(Dataset[Batch]):
         Largest outward shift of a box side, in model pixels.
     box_share : float
         Share of batches that begin with a box.
+    zoom : Zoom
+        How often and how close a sample shows one object.
     """
 
     pictures: Pictures
@@ -131,6 +166,7 @@ class ObjectSamples(Dataset[Batch]):
     objects: int
     jitter_px: int
     box_share: float = 1.0
+    zoom: Zoom = Zoom()
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -138,8 +174,8 @@ class ObjectSamples(Dataset[Batch]):
     def __getitem__(self, ticket: Ticket) -> Batch:
         """Sample for one place of one batch."""
         seed = self.prepare.seed
-        picture = self.pictures[ticket.item]
         rng = named_rng("objects", seed, ticket.batch, ticket.place)
+        picture = self.zoom.apply(self.pictures[ticket.item], rng)
         change = self.prepare.draw(ticket)
         found = self._masks(picture, change, rng)
         if not found:
@@ -164,8 +200,8 @@ class ObjectSamples(Dataset[Batch]):
         full = gather(change, frame, frame.size)
         small = full if self.prepare.resolution == frame.size else gather(change, frame, self.prepare.resolution)
         found = []
-        for index in rng.permutation(len(picture.masks)):
-            read: Mask = picture.masks[int(index)]
+        for index in _shuffled(picture, rng):
+            read: Mask = picture.masks[index]
             original = read().astype(np.uint8)
             mask = full(original, outside=0) == 1
             if mask.any():
@@ -177,6 +213,15 @@ class ObjectSamples(Dataset[Batch]):
     def _box(self, mask: NDArray[np.bool_], rng: np.random.Generator) -> Tensor:
         box = jitter_box(box_of(mask), (mask.shape[0], mask.shape[1]), self.jitter_px, rng)
         return torch.from_numpy(box.xyxy)
+
+
+def _shuffled(picture: Picture, rng: np.random.Generator) -> list[int]:
+    """Objects in random order, the one that the picture was cut around first."""
+    order = [int(index) for index in rng.permutation(len(picture.masks))]
+    if picture.main is not None:
+        order.remove(picture.main)
+        order.insert(0, picture.main)
+    return order
 
 
 def _point(mask: NDArray[np.bool_], rng: np.random.Generator) -> Tensor:

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from samadapt.train.clicks import error_clicks
-from samadapt.train.config import BoxTask, PromptTask, SemanticTask
+from samadapt.train.config import BoxTask, InteractiveTask, SemanticTask
 from samadapt.train.losses import Loss, box_loss, dice_per_mask, focal_per_mask, iou_per_mask, semantic_loss
 from samadapt.train.samples import OUTSIDE, Batch
 
@@ -31,7 +31,7 @@ class Step(nn.Module):
     model : SamPromptable
         With the adaptation in place.
     bf16 : bool
-        Compute the image encoder in bfloat16; decoder and loss stay in float32.
+        Compute the networks in bfloat16; losses stay in float32.
     """
 
     def __init__(self, model: SamPromptable, *, bf16: bool = False) -> None:
@@ -65,10 +65,11 @@ class SemanticStep(Step):
         return _told(semantic_loss(logits, labels, task.ce_weight, task.dice_weight, per_sample=task.per_sample))
 
     def logits(self, pixel_values: Tensor) -> Tensor:
-        """(B, N + 1, h, w) float32."""
-        head = self.model.head
-        logits: Tensor = head.logits(self.model, self.encode(pixel_values))
-        return logits
+        """(B, N + 1, R, R) float32, R the head's resolution."""
+        embedding = self.encode(pixel_values)
+        with self._precision(pixel_values.device):
+            logits: Tensor = self.model.head.logits(self.model, embedding, pixel_values)
+        return logits.float()
 
 
 class BoxStep(Step):
@@ -86,7 +87,7 @@ class BoxStep(Step):
         return _told(box_loss(logits, target == 1, target != OUTSIDE))
 
 
-class PromptStep(Step):
+class InteractiveStep(Step):
     """A first box or click, then correction clicks with the previous logits as mask prompt.
 
     Every round all mask tokens answer. Of the three candidates only the one with the lowest loss learns, so that
@@ -99,7 +100,7 @@ class PromptStep(Step):
     .. [1] Kirillov et al. 2023, arXiv:2304.02643, appendix A: minimum over masks, 20 focal + dice + IoU regression.
     """
 
-    def __init__(self, model: SamPromptable, task: PromptTask, *, bf16: bool = False) -> None:
+    def __init__(self, model: SamPromptable, task: InteractiveTask, *, bf16: bool = False) -> None:
         super().__init__(model, bf16=bf16)
         self.task = task
 
@@ -111,7 +112,8 @@ class PromptStep(Step):
         masks: Tensor | None = None
         rounds: list[Loss] = []
         for number in range(self.task.rounds + 1):
-            output = self.model.decode_tokens(embedding, points, labels, boxes, masks)
+            with self._precision(target.device):
+                output = self.model.decode_tokens(embedding, points, labels, boxes, masks)
             logits = resize_logits(output.low_res_logits, target.shape[-1])
             rounds.append(self._loss(logits, output.iou, target, single=boxes is not None or number > 0))
             if number < self.task.rounds:
@@ -183,14 +185,14 @@ def resize_logits(logits: Tensor, size: int) -> Tensor:
 
 
 def make_step(
-    model: SamPromptable, task: SemanticTask | BoxTask | PromptTask, *, bf16: bool = False
-) -> SemanticStep | BoxStep | PromptStep:
+    model: SamPromptable, task: SemanticTask | BoxTask | InteractiveTask, *, bf16: bool = False
+) -> SemanticStep | BoxStep | InteractiveStep:
     """Step of a task."""
     if isinstance(task, SemanticTask):
         return SemanticStep(model, task, bf16=bf16)
     if isinstance(task, BoxTask):
         return BoxStep(model, task, bf16=bf16)
-    return PromptStep(model, task, bf16=bf16)
+    return InteractiveStep(model, task, bf16=bf16)
 
 
 def _best(low_res: Tensor, logits: Tensor, iou: Tensor) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,7 @@ from samadapt.train.losses import IGNORE
 from samadapt.train.order import Ticket
 from samadapt.train.pictures import StorePictures
 from samadapt.train.samples import OUTSIDE, Batch, ObjectSamples, SemanticSamples
-from samadapt.train.steps import BoxStep, PromptStep, SemanticStep, first_prompt, resize_logits
+from samadapt.train.steps import BoxStep, InteractiveStep, SemanticStep, first_prompt, resize_logits
 
 
 @dataclass(frozen=True)
@@ -165,11 +165,11 @@ class ObjectValidator:
 
     "box": tight box. "point": one click inside. "clicks": the click followed by the task's correction clicks. The
     mask is the one the model would hand out: the single mask for the box task, else the candidate with the highest
-    predicted IoU. The decisive mean is that of "box", or of "box" and "point" for the prompt task.
+    predicted IoU. The decisive mean is that of "box", or of "box" and "point" for the interactive task.
 
     Attributes
     ----------
-    step : BoxStep or PromptStep
+    step : BoxStep or InteractiveStep
     samples : ObjectSamples
         Without augmentation or jitter, targets at the image size.
     device : torch.device
@@ -177,7 +177,7 @@ class ObjectValidator:
         Hold the samples in memory, where making them is expensive.
     """
 
-    step: BoxStep | PromptStep
+    step: BoxStep | InteractiveStep
     samples: ObjectSamples
     device: torch.device
     keep: bool = False
