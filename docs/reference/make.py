@@ -113,7 +113,7 @@ def _conventions() -> list[str]:
         for c in found
     ]
     head = ("Name", "Dice", "HD95", "NSD", "Border of distances", "HD95 is", "NSD counts", "Unit")
-    notes = [f"- `{c.name}`: {c.source}. {c.note} NSD tolerance {_tolerance(c)}." for c in found]
+    notes = [f"- `{c.name}`: {c.source}. {c.note} NSD tolerance {_tolerance(c)}.{_pooled(c)}" for c in found]
     return [*table(head, rows), "", *notes]
 
 
@@ -122,9 +122,14 @@ def _empty(c: Any, metric: str) -> str:
     return " / ".join("–" if v != v else f"{v:g}" for v in (policy.both, policy.reference, policy.prediction))
 
 
+def _pooled(c: Any) -> str:
+    return f" Counted over the set: {', '.join(f'`{figure}`' for figure in c.pooled)}." if c.pooled else ""
+
+
 def _tolerance(c: Any) -> str:
     own = ", ".join(f"{label}: {mm:g}" for label, mm in c.tolerances_mm.items())
-    return f"{c.tolerance_mm:g} mm" + (f"; by label in mm {own}" if own else "")
+    unit = "mm" if c.nsd_unit == "mm" else "voxels"
+    return f"{c.tolerance_mm:g} {unit}" + (f"; by label in mm {own}" if own else "")
 
 
 def _usage(name: str) -> list[str]:

@@ -31,7 +31,7 @@ PAGES = {
     "docs/how-to/resume.md": {"bash": 7},
     "docs/how-to/recipe.md": {"python": 2},
     "docs/reference/python.md": {"python": 1},
-    "docs/explanation/metrics.md": {"python": 1},
+    "docs/explanation/metrics.md": {"python": 2},
     "docs/explanation/randomness.md": {"python": 1},
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -95,7 +96,7 @@ def test_perfect_prediction():
     for name in metrics.conventions():
         found = metrics.score(reference, reference, spacing_mm=(3, 1, 1), convention=name)[1]
         assert [found[m] for m in metrics.METRICS] == [1, 1, 0, 0, 0, 1], name
-    assert len(metrics.conventions()) == 7
+    assert len(metrics.conventions()) == 12
 
 
 def test_swapping_masks_changes_only_the_counts():
@@ -164,6 +165,31 @@ EMPTY = {  # convention: {what is missing: (dice, iou, hd, hd95, assd, nsd)}
         "reference": (0, 0, NAN, NAN, NAN, 0),
         "prediction": (0, 0, NAN, NAN, NAN, 0),
     },
+    "medsam": {
+        "both": (NAN, NAN, NAN, NAN, NAN, NAN),
+        "reference": (0, 0, INF, INF, INF, 0),
+        "prediction": (0, 0, INF, INF, INF, 0),
+    },
+    "cvpr24": {
+        "both": (NAN, NAN, NAN, NAN, NAN, NAN),
+        "reference": (0, 0, INF, INF, INF, 0),
+        "prediction": (0, 0, INF, INF, INF, 0),
+    },
+    "sammed2d": {
+        "both": (1, 1, NAN, NAN, NAN, 1),
+        "reference": (0, 0, INF, INF, INF, 0),
+        "prediction": (0, 0, INF, INF, INF, 0),
+    },
+    "irstd": {
+        "both": (0, 0, NAN, NAN, NAN, 0),
+        "reference": (0, 0, INF, INF, INF, 0),
+        "prediction": (0, 0, INF, INF, INF, 0),
+    },
+    "remote-sensing": {
+        "both": (NAN, NAN, NAN, NAN, NAN, NAN),
+        "reference": (0, 0, INF, INF, INF, 0),
+        "prediction": (0, 0, INF, INF, INF, 0),
+    },
 }
 
 
@@ -183,6 +209,68 @@ def test_empty_masks(convention, missing, shape):
     assert found["missing"] == missing
     for name, value in zip(metrics.METRICS, EMPTY[convention][missing], strict=True):
         assert same(found[name], value), name
+
+
+# rules of single conventions ----------------------------------------------------------------------------------------
+
+
+def test_medsam_takes_every_spacing_for_1():
+    a, b = masks("medsam", (8, 12, 12))
+    thick = metrics.score(a, b, spacing_mm=(5, 0.7, 0.7), convention="medsam", tolerances_mm=1)[1]
+    cube = metrics.score(a, b, spacing_mm=(1, 1, 1), convention="strict", tolerances_mm=1)[1]
+    assert {k: v for k, v in thick.items() if k != "unit"} == {k: v for k, v in cube.items() if k != "unit"}
+    assert (thick["unit"], cube["unit"]) == ("voxel", "mm")
+    assert 0 < thick["nsd"] < 1
+    assert metrics.score(a, b, spacing_mm=(5, 0.7, 0.7), tolerances_mm=1)[1]["nsd"] != thick["nsd"]
+
+
+@pytest.mark.parametrize(("overlap", "cvpr24", "flare22"), [(1, 0, 0), (2, 0, 1), (3, 1, 1)])
+def test_nsd_of_a_failed_object_is_0_in_two_ways(overlap, cvpr24, flare22):
+    reference, prediction = np.zeros((2, 3, 40), dtype=np.uint8)
+    reference[1, 10:20], prediction[1, 20 - overlap : 30 - overlap] = 1, 1
+    rules = {"tolerances_mm": 20, "spacing_mm": (1, 1)}
+    for name, expected in (("cvpr24", cvpr24), ("flare22", flare22), ("medsam", 1)):
+        found = metrics.score(reference, prediction, convention=name, **rules)[1]
+        assert found["dice"] == overlap / 10
+        assert found["nsd"] == expected, name
+
+
+def test_sammed2d_smooths_and_rounds():
+    reference, prediction = np.zeros((2, 1, 9), dtype=np.uint8)
+    reference[0, :3], prediction[0, 2:9] = 1, 1
+    found = metrics.score(reference, prediction, spacing_mm=(1, 1), convention="sammed2d")[1]
+    assert (found["dice"], found["iou"]) == (0.2, round((1 + 1e-7) / (9 + 1e-7), 4)) == (0.2, 0.1111)
+    exact = metrics.score(reference, prediction, spacing_mm=(1, 1))[1]
+    assert exact["iou"] == 1 / 9
+
+
+def test_conventions_found_together_are_those_found_alone():
+    reference = np.zeros((10, 14, 14), dtype=np.uint8)
+    prediction = np.zeros_like(reference)
+    for label in (1, 4, 5):
+        a, b = masks(("together", label), reference.shape, 0.2)
+        reference[a & (reference == 0)], prediction[b & (prediction == 0)] = label, label
+    arguments = {"spacing_mm": (5, 0.8, 0.8), "labels": [1, 4, 5, 9], "ignore": 4}
+    together = metrics.score_conventions(reference, prediction, **arguments)
+    assert tuple(together) == metrics.conventions()
+    compared = 0
+    for name, found in together.items():
+        alone = metrics.score(reference, prediction, convention=name, **arguments)
+        for label, figures in alone.items():
+            compared += sum(same(found[label][m], figures[m]) for m in metrics.METRICS)
+    assert compared == 12 * 4 * 6
+    own = replace(metrics.convention("strict"), name="mine", tolerance_mm=7)
+    assert metrics.score(reference, reference, spacing_mm=(5, 1, 1), convention=own)[1]["tolerance_mm"] == 7
+
+
+def test_every_convention_says_in_a_sentence_why():
+    found = [metrics.convention(name) for name in metrics.conventions()]
+    assert len({c.why for c in found}) == len(found)
+    for c in found:
+        assert c.why.endswith(".")
+        assert 30 < len(c.why) < 200, c.why
+        assert c.own
+        assert set(c.own) <= set(metrics.METRICS)
 
 
 # FLARE22's own rules ------------------------------------------------------------------------------------------------

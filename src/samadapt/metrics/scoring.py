@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from samadapt.metrics.boxes import Bounds, label_boxes
 from samadapt.metrics.checks import checked_axis, checked_labels, checked_pair, checked_spacing, checked_tolerances
-from samadapt.metrics.definitions import METRICS, Convention, Missing
-from samadapt.metrics.definitions import convention as named_convention
-from samadapt.metrics.surfaces import Surfaces, border_surfaces, element_surfaces
-
-Mask = NDArray[np.bool_]
+from samadapt.metrics.definitions import METRICS, Convention, Missing, Unit
+from samadapt.metrics.named import convention as named_convention
+from samadapt.metrics.named import conventions as all_conventions
+from samadapt.metrics.pair import MaskPair
 
 
 class Score(TypedDict):
@@ -33,7 +32,7 @@ class Score(TypedDict):
     assd: float
     nsd: float
     tolerance_mm: float
-    unit: str
+    unit: Unit
     missing: Missing
     reference_voxels: int
     prediction_voxels: int
@@ -42,8 +41,6 @@ class Score(TypedDict):
 @dataclass(frozen=True)
 class _Task:
     rule: Convention
-    spacing_mm: tuple[float, ...]
-    slice_axis: int
     tolerances: float | Mapping[int, float] | None
 
     def tolerance(self, label: int) -> float:
@@ -105,16 +102,56 @@ def score(
     .. [1] Maier-Hein, Reinke et al. 2024, Nat Methods 21:195.
     .. [2] Nikolov et al. 2021, J Med Internet Res 23(7):e26151.
     """
+    rule = convention if isinstance(convention, Convention) else named_convention(convention)
+    only = (reference, prediction, spacing_mm, labels, (rule,), tolerances_mm, slice_axis, ignore)
+    return score_conventions(*only)[rule.name]
+
+
+def score_conventions(
+    reference: NDArray[Any],
+    prediction: NDArray[Any],
+    spacing_mm: Sequence[float],
+    labels: Sequence[int] | None = None,
+    conventions: Sequence[str | Convention] | None = None,
+    tolerances_mm: float | Mapping[int, float] | None = None,
+    slice_axis: int | None = None,
+    ignore: int | None = None,
+) -> dict[str, dict[int, Score]]:
+    """What every convention says of the same two label maps; boundaries that they share are found once.
+
+    Parameters
+    ----------
+    conventions : sequence of str or Convention, optional
+        All if not given.
+    reference, prediction, spacing_mm, labels, tolerances_mm, slice_axis, ignore : see `score`
+
+    Returns
+    -------
+    dict of str to dict of int to Score
+        By convention and label.
+
+    Raises
+    ------
+    ShapeMismatch, InvalidGeometry, LabelError, NonFiniteValues, ConfigError
+        As `score`.
+    """
     truth, answer = checked_pair(reference, prediction)
     spacing = checked_spacing(spacing_mm, truth.ndim)
-    rule = convention if isinstance(convention, Convention) else named_convention(convention)
-    task = _Task(rule, spacing, checked_axis(slice_axis, spacing, truth.shape), checked_tolerances(tolerances_mm))
+    axis, tolerances = checked_axis(slice_axis, spacing, truth.shape), checked_tolerances(tolerances_mm)
+    given = all_conventions() if conventions is None else conventions
+    rules = [c if isinstance(c, Convention) else named_convention(c) for c in given]
     if ignore is not None:
         left_out = truth == ignore
         truth, answer = (np.where(left_out, 0, values).astype(values.dtype) for values in (truth, answer))
     wanted = None if labels is None else checked_labels(labels)
     bounds = _bounds(truth, answer, wanted)
-    return {label: _score_label(truth, answer, label, bounds.get(label), task) for label in wanted or sorted(bounds)}
+    found: dict[str, dict[int, Score]] = {rule.name: {} for rule in rules}
+    for label in sorted(bounds) if wanted is None else wanted:
+        crop = bounds.get(label) or tuple(slice(0, 0) for _ in truth.shape)
+        pair = MaskPair(truth[crop] == label, answer[crop] == label, spacing, axis)
+        for rule in rules:
+            found[rule.name][label] = _score_label(pair, label, _Task(rule, tolerances))
+    return found
 
 
 def _bounds(truth: NDArray[Any], answer: NDArray[Any], wanted: list[int] | None) -> dict[int, Bounds]:
@@ -132,15 +169,13 @@ def _join(a: slice, b: slice) -> slice:
     return slice(min(a.start, b.start), max(a.stop, b.stop))
 
 
-def _score_label(truth: NDArray[Any], answer: NDArray[Any], label: int, bounds: Bounds | None, task: _Task) -> Score:
-    crop = bounds or tuple(slice(0, 0) for _ in truth.shape)
-    reference, prediction = truth[crop] == label, answer[crop] == label
-    counts = int(np.count_nonzero(reference)), int(np.count_nonzero(prediction))
-    missing = _missing(*counts)
+def _score_label(pair: MaskPair, label: int, task: _Task) -> Score:
+    missing = pair.missing
     if missing:
         figures = {name: task.rule.empty[name].value(missing) for name in METRICS}
     else:
-        figures = _figures(*_scored_slices(reference, prediction, label, task), label, task)
+        between = label in task.rule.between_reference_slices
+        figures = _figures(pair.between_reference_slices if between else pair, label, task)
     return Score(
         label=label,
         dice=figures["dice"],
@@ -152,54 +187,25 @@ def _score_label(truth: NDArray[Any], answer: NDArray[Any], label: int, bounds: 
         tolerance_mm=task.tolerance(label),
         unit=task.rule.unit,
         missing=missing,
-        reference_voxels=counts[0],
-        prediction_voxels=counts[1],
+        reference_voxels=pair.reference_voxels,
+        prediction_voxels=pair.prediction_voxels,
     )
 
 
-def _missing(reference: int, prediction: int) -> Missing:
-    if not reference:
-        return "reference" if prediction else "both"
-    return "" if prediction else "prediction"
+def _figures(pair: MaskPair, label: int, task: _Task) -> dict[str, float]:
+    rule = task.rule
+    dice, iou = pair.overlap(rule.smooth)
+    if rule.decimals is not None:
+        dice, iou = round(dice, rule.decimals), round(iou, rule.decimals)
+    failed = dice < rule.least_dice_for_nsd or (rule.least_dice_excluded and dice == rule.least_dice_for_nsd)
+    nsd = 0.0 if failed else pair.surfaces(rule.nsd, rule.nsd_unit).within(task.tolerance(label))
+    return {"dice": dice, "iou": iou, **_distances(pair, rule), "nsd": nsd}
 
 
-def _scored_slices(reference: Mask, prediction: Mask, label: int, task: _Task) -> tuple[Mask, Mask]:
-    """Both masks, cut to z_first <= z < z_last of the reference where the convention asks for it."""
-    if label not in task.rule.between_reference_slices:
-        return reference, prediction
-    others = tuple(axis for axis in range(reference.ndim) if axis != task.slice_axis)
-    inside = np.flatnonzero(reference.any(axis=others))
-    cut = tuple(
-        slice(inside[0], inside[-1]) if axis == task.slice_axis else slice(None) for axis in range(reference.ndim)
-    )
-    return reference[cut], prediction[cut]
-
-
-def _figures(reference: Mask, prediction: Mask, label: int, task: _Task) -> dict[str, float]:
-    dice, iou = _overlap(reference, prediction)
-    surfaces = {kind: _surfaces(kind, reference, prediction, task) for kind in {task.rule.boundary, task.rule.nsd}}
-    measured = _distances(surfaces[task.rule.boundary], task)
-    counted = surfaces[task.rule.nsd]
-    nsd = 0.0 if dice < task.rule.least_dice_for_nsd else counted.within(task.tolerance(label))
-    return {"dice": dice, "iou": iou, **measured, "nsd": nsd}
-
-
-def _overlap(reference: Mask, prediction: Mask) -> tuple[float, float]:
-    both = int(np.count_nonzero(reference & prediction))
-    total = int(np.count_nonzero(reference)) + int(np.count_nonzero(prediction))
-    return (2 * both / total, both / (total - both)) if total else (float("nan"), float("nan"))
-
-
-def _surfaces(kind: str, reference: Mask, prediction: Mask, task: _Task) -> Surfaces:
-    if kind == "surface elements":
-        return element_surfaces(reference, prediction, task.spacing_mm)
-    spacing = (1.0,) * reference.ndim if task.rule.unit == "voxel" else task.spacing_mm
-    return border_surfaces(reference, prediction, spacing)
-
-
-def _distances(surfaces: Surfaces, task: _Task) -> dict[str, float]:
-    if task.rule.boundary == "surface elements":
+def _distances(pair: MaskPair, rule: Convention) -> dict[str, float]:
+    surfaces = pair.surfaces(rule.boundary, rule.unit)
+    if rule.boundary == "surface elements":
         hd95 = surfaces.larger_weighted_percentile(95)
     else:
-        hd95 = surfaces.pooled_percentile(95) if task.rule.hd95 == "pooled" else surfaces.larger_percentile(95)
+        hd95 = surfaces.pooled_percentile(95) if rule.hd95 == "pooled" else surfaces.larger_percentile(95)
     return {"hd": surfaces.hausdorff, "hd95": hd95, "assd": surfaces.mean}

@@ -31,7 +31,9 @@ class EvaluateConfig(Config):
     )
     out: Path = Field(description="Run folder to write.")
     convention: str = Field(
-        "strict", description="Definition of the figures: strict, transunet, flare22, monai, nnunet, deepmind, medpy."
+        "strict",
+        description="Definition of the figures: strict, transunet, flare22, monai, nnunet, deepmind, medpy, medsam, "
+        "cvpr24, sammed2d, irstd, remote-sensing.",
     )
     max_cases: int | None = Field(None, ge=1, description="Measure only the first cases of the split.")
     batch_size: int = Field(8, ge=1, description="Slices encoded at once.")
