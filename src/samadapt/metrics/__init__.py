@@ -1,5 +1,15 @@
 """Overlap and surface metrics in millimetres under named conventions."""
 
+from samadapt.metrics.comparing import (
+    Difference,
+    Gap,
+    compare_all,
+    gap_between,
+    holm,
+    paired_difference,
+    wilcoxon,
+    with_holm,
+)
 from samadapt.metrics.confusion import Confusion
 from samadapt.metrics.definitions import METRICS, Convention, EmptyPolicy
 from samadapt.metrics.named import convention, conventions
@@ -13,7 +23,9 @@ __all__ = [
     "Confusion",
     "Convention",
     "Counts",
+    "Difference",
     "EmptyPolicy",
+    "Gap",
     "Mean",
     "Score",
     "TargetCounts",
@@ -21,14 +33,20 @@ __all__ = [
     "bootstrap_interval",
     "case_means",
     "class_means",
+    "compare_all",
     "convention",
     "conventions",
     "count",
     "counter",
     "dataset_mean",
+    "gap_between",
+    "holm",
     "mean_of",
     "merge",
+    "paired_difference",
     "pooled_conventions",
     "score",
     "score_conventions",
+    "wilcoxon",
+    "with_holm",
 ]
