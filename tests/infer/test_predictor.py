@@ -192,7 +192,7 @@ def test_what_an_image_may_be(small, image, tmp_path):
         ({"box": [10, 10, 200, 20]}, "leaves"),
         ({"box": [10, 10, 20]}, "four"),
         ({"box": [10, 10, 20, float("inf")]}, "finite"),
-        ({"mask": np.zeros((48, 80))}, "16, 16"),
+        ({"mask": np.zeros((47, 80))}, "16, 16"),
     ],
 )
 def test_prompts_that_cannot_be_used(small, image, prompt, says):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +43,8 @@ class AdapterInfo:
     preprocessing : str
         Name of the preprocessing it was trained with, which takes the place of the base model's own.
     context : dict
-        Window and whatever else the images were prepared with; "context" and "detail" are those of `SemanticHead`.
+        Window and whatever else the images were prepared with; "context" and "detail" are those of
+        `SemanticHead`, "zoom" is that of `samadapt.models.preprocess.Preprocessing`.
     parameters : int
         Number of stored values.
     versions : dict
@@ -171,6 +172,8 @@ def load_adapter(model: SamPromptable, folder: str | Path) -> AdapterInfo:
     adaptation = inject(model, config)
     adaptation.load_state_dict(state, where=folder)
     adaptation.context = dict(info.context)
+    if "zoom" in info.context:
+        model.preprocessing = replace(model.preprocessing, zoom=float(info.context["zoom"]))
     if info.preprocessing != model.preprocessing.name:
         model.preprocessing = preprocess.get(info.preprocessing, model.image_size)
     model.adapter_hash = file_hash(Path(folder) / WEIGHTS_FILE)

@@ -77,7 +77,8 @@ class SemanticHead:
             return logits
         size = pixel_values.shape[-2:]
         whole = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
-        return whole + model.detail(pixel_values, embedding).float()
+        detail: Tensor = model.detail(pixel_values, embedding)
+        return whole + detail.float()
 
     def class_indices(self, labels: Tensor) -> Tensor:
         """Channel of each pixel of a label map.

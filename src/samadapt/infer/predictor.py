@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,11 @@ from samadapt.core.prompts import Box, Points
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from samadapt.infer.zoom import Answer, Ask, View, Viewer
     from samadapt.models.promptable import SamPromptable
 
-_CHUNK = 64
+KEPT_VIEWS = 16
+"""Parts of the image that stay encoded."""
 
 
 class Predictor:
@@ -46,18 +49,18 @@ class Predictor:
                 remedy="Use samadapt.infer.semantic.segment, or load the base model without this adapter.",
             )
         self.model = model
-        self._frame: Frame | None = None
-        self._embedding: Tensor | None = None
+        self._image: _Encoded | None = None
 
     @property
     def frame(self) -> Frame:
         """Mapping between the image and the model's input."""
-        return self._ready()[0]
+        return self._ready().view.frame
 
     @property
     def embedding(self) -> Tensor:
         """Embedding of the image, (1, C, h, w)."""
-        return self._ready()[1]
+        embedding: Tensor = self._ready().view.embedding
+        return embedding
 
     def set_image(self, image: Image | NDArray[Any] | str | Path) -> Predictor:
         """Encode an image; all following predictions are about it.
@@ -79,11 +82,13 @@ class Predictor:
         FileFormatError
             If the file cannot be read.
         """
-        picture = _picture(image)
-        hw = picture.shape[:2]
+        from samadapt.infer.zoom import Viewer, whole_window
+        from samadapt.models.display import to_pixels
+
+        pixels, viewer = to_pixels(_picture(image)), Viewer(self.model, KEPT_VIEWS)
         with _evaluating(self.model):
-            self._embedding = self.model.encode(self.model.preprocess(picture))
-        self._frame = self.model.frame((int(hw[0]), int(hw[1])))
+            (view,) = viewer.views([(pixels, whole_window((pixels.shape[0], pixels.shape[1])))])
+        self._image = _Encoded(pixels, view, viewer)
         return self
 
     def predict(
@@ -104,8 +109,9 @@ class Predictor:
             1 object, 0 background; all 1 by default.
         box : array-like of shape (4,), optional
             XYXY in original pixels, maximum inclusive.
-        mask : ndarray of shape (h, w), float32, optional
-            One of `Prediction.low_res_logits` of an earlier answer.
+        mask : ndarray of shape (h, w) or (H, W), float32, optional
+            One of `Prediction.low_res_logits` or, better for a model that looks closer, of `Prediction.logits`, of an
+            earlier answer.
         multimask : bool, optional
             Several candidates instead of one mask. By default what the model was trained for: True but for MedSAM.
 
@@ -119,19 +125,20 @@ class Predictor:
         PromptError
             If no image is set, there is no prompt, or a prompt is reversed, malformed or outside the image.
         """
-        frame, _ = self._ready()
-        prompts: dict[str, NDArray[Any]] = {}
-        if points is not None:
-            prompts |= _point_prompt(points, point_labels, frame)
-        elif point_labels is not None:
+        image = self._ready()
+        if points is None and point_labels is not None:
             raise PromptError("point labels without points")
-        if box is not None:
-            prompts["boxes"] = _box_prompt(box, frame)[None, None]
-        if mask is not None:
-            prompts["masks"] = _mask_prompt(mask, self.model.mask_size)[None, None]
-        if not prompts:
+        if points is None and box is None and mask is None:
             raise PromptError("no prompt was given", remedy="Give points, a box, or the mask of an earlier answer.")
-        return self._decode(prompts, multimask)[0]
+        from samadapt.infer.zoom import Ask
+
+        ask = Ask(
+            image.pixels,
+            None if points is None else _points(points, point_labels, image.hw),
+            None if box is None else _box(box, image.hw),
+            None if mask is None else self._mask(mask, image),
+        )
+        return self._answer([ask], multimask)[0]
 
     def predict_boxes(self, boxes: ArrayLike, multimask: bool | None = None) -> list[Prediction]:
         """Masks of several objects, one box each.
@@ -153,31 +160,57 @@ class Predictor:
         PromptError
             If no image is set, or a box is reversed, malformed or outside the image.
         """
-        frame, _ = self._ready()
+        from samadapt.infer.zoom import Ask
+
+        image = self._ready()
         array = np.asarray(boxes, dtype=np.float32)
         if array.ndim != 2 or array.shape[1:] != (4,):
             raise PromptError(f"boxes have shape (P, 4), not {array.shape}", remedy="One box is x0,y0,x1,y1.")
-        found: list[Prediction] = []
-        for start in range(0, len(array), _CHUNK):
-            chunk = [_box_prompt(box, frame) for box in array[start : start + _CHUNK]]
-            found += self._decode({"boxes": np.stack(chunk)[None]}, multimask)
-        return found
+        return self._answer([Ask(image.pixels, box=_box(box, image.hw)) for box in array], multimask)
 
-    def _ready(self) -> tuple[Frame, Tensor]:
-        if self._frame is None or self._embedding is None:
-            raise PromptError("no image is set", remedy="Call set_image(image) before predict(...).")
-        return self._frame, self._embedding
-
-    def _decode(self, prompts: dict[str, NDArray[Any]], multimask: bool | None) -> list[Prediction]:
-        """One `Prediction` for each of the P prompts; arrays are (1, P, ...) in model pixels."""
+    def _mask(self, mask: ArrayLike, image: _Encoded) -> NDArray[np.float32]:
+        """Logits of a mask prompt: in the image, or in the mask frame for a model that sees whole images only."""
+        side = self.model.mask_size
+        logits = _numbers(mask, "mask")
+        if logits.shape not in ((side, side), image.hw) or not np.isfinite(logits).all():
+            raise PromptError(
+                f"a mask prompt is a finite array of shape {(side, side)} or {image.hw}, not {logits.shape}",
+                remedy="Give low_res_logits[i] or logits[i] of an earlier prediction of this model.",
+            )
+        if logits.shape == image.hw or not self.model.zoom:
+            return logits
         import torch
 
-        frame, embedding = self._ready()
+        from samadapt.infer.upscale import to_original
+
+        return to_original(torch.from_numpy(logits)[None, None], image.view.frame)[0, 0].numpy()
+
+    def _ready(self) -> _Encoded:
+        if self._image is None:
+            raise PromptError("no image is set", remedy="Call set_image(image) before predict(...).")
+        return self._image
+
+    def _answer(self, asks: list[Ask], multimask: bool | None) -> list[Prediction]:
+        from samadapt.infer.zoom import answer
+
+        image = self._ready()
         candidates = self.model.multimask if multimask is None else multimask
-        tensors = {name: torch.from_numpy(array).to(embedding.device) for name, array in prompts.items()}
         with _evaluating(self.model):
-            logits, iou = self.model.decode(embedding, multimask=candidates, **tensors)
-            return [_prediction(one, scores, frame) for one, scores in zip(logits[0], iou[0])]
+            answers = answer(image.viewer, asks, multimask=candidates)
+            return [_prediction(one, image, self.model.mask_size) for one in answers]
+
+
+@dataclass(frozen=True, eq=False)
+class _Encoded:
+    """The image being asked about, (H, W, 3) in 0..255, its view as a whole, and all views."""
+
+    pixels: NDArray[np.float32]
+    view: View
+    viewer: Viewer
+
+    @property
+    def hw(self) -> tuple[int, int]:
+        return int(self.pixels.shape[0]), int(self.pixels.shape[1])
 
 
 def _picture(image: Image | Volume | NDArray[Any] | str | Path) -> Image | NDArray[Any]:
@@ -196,30 +229,20 @@ def _picture(image: Image | Volume | NDArray[Any] | str | Path) -> Image | NDArr
     return image
 
 
-def _point_prompt(points: ArrayLike, labels: ArrayLike | None, frame: Frame) -> dict[str, NDArray[Any]]:
+def _points(points: ArrayLike, labels: ArrayLike | None, hw: tuple[int, int]) -> Points:
     xy = _numbers(points, "points")
     if xy.ndim == 0 or xy.size == 0 or xy.size % 2:
         raise PromptError(f"points have shape (N, 2), not {xy.shape}")
     xy = xy.reshape(-1, 2)
     checked = Points(xy, np.ones(len(xy), dtype=np.int64) if labels is None else np.asarray(labels, dtype=np.int64))
-    checked.require_inside(frame.original_hw)
-    return {"points": frame.to_model(checked.xy)[None, None], "point_labels": checked.labels[None, None]}
+    checked.require_inside(hw)
+    return checked
 
 
-def _box_prompt(box: ArrayLike, frame: Frame) -> NDArray[np.float32]:
+def _box(box: ArrayLike, hw: tuple[int, int]) -> Box:
     checked = Box.from_array(_numbers(box, "box"))
-    checked.require_inside(frame.original_hw)
-    return frame.box_to_model(checked.xyxy)
-
-
-def _mask_prompt(mask: ArrayLike, side: int) -> NDArray[np.float32]:
-    logits = _numbers(mask, "mask")
-    if logits.shape != (side, side) or not np.isfinite(logits).all():
-        raise PromptError(
-            f"a mask prompt is a finite array of shape {(side, side)}, not {logits.shape}",
-            remedy="Give low_res_logits[i] of an earlier prediction of this model.",
-        )
-    return logits
+    checked.require_inside(hw)
+    return checked
 
 
 def _numbers(values: ArrayLike, what: str) -> NDArray[np.float32]:
@@ -229,13 +252,17 @@ def _numbers(values: ArrayLike, what: str) -> NDArray[np.float32]:
         raise PromptError(f"{what} must be numbers ({error})") from error
 
 
-def _prediction(logits: Tensor, iou: Tensor, frame: Frame) -> Prediction:
-    """Answer for one prompt from (M, h, w) logits and (M,) scores, best first."""
-    from samadapt.infer.upscale import to_original
+def _prediction(answer: Answer, image: _Encoded, side: int) -> Prediction:
+    """Candidates of one answer, best first."""
+    import torch
 
-    order = iou.argsort(descending=True, stable=True)
-    full = to_original(logits[order][None], frame)[0].cpu().numpy()
-    return Prediction(full > 0, iou[order].cpu().numpy(), full, logits[order].cpu().numpy())
+    from samadapt.infer.zoom import to_mask_frame, whole_window
+
+    order = answer.iou.argsort(descending=True, stable=True).cpu()
+    full = answer.paste(image.hw)[order.numpy()]
+    whole = answer.window == whole_window(image.hw)
+    low = answer.low_res.cpu()[order] if whole else to_mask_frame(torch.from_numpy(full), image.view.frame, side)
+    return Prediction(full > 0, answer.iou.cpu()[order].numpy(), full, low.numpy())
 
 
 @contextmanager

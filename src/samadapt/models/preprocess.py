@@ -43,6 +43,9 @@ class Preprocessing:
         Order the network sees. Mean and std apply to positions, not to colours.
     padding : {"corner", "centre"}
         Where the content lies in the square. Zeros, after normalising.
+    zoom : float
+        Promptable models: side of the square around an object that the model is shown, as a multiple of the object's
+        box (`samadapt.infer.zoom`); 0: always the whole image.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Preprocessing:
     std: tuple[float, float, float] = _IMAGENET_STD
     channels: Literal["rgb", "bgr"] = "rgb"
     padding: Literal["corner", "centre"] = "corner"
+    zoom: float = 0.0
 
     def at(self, size: int) -> Preprocessing:
         """Same way for another input size."""
@@ -170,7 +174,7 @@ _KNOWN: dict[str, Preprocessing] = {
         Preprocessing("medsam", 1024, "stretch", "cubic-antialiased", "min-max", _ZEROS, _ONES),
         Preprocessing("sammed2d", 256, "stretch-nearest", "nearest", channels="bgr", padding="centre"),
         Preprocessing("samed", 512, "stretch", "cubic", "0-1", _ZEROS, _ONES),
-        Preprocessing("tiny", 128, "longest", "bilinear"),
+        Preprocessing("tiny", 128, "longest", "bilinear", zoom=2.0),
     )
 }
 
@@ -189,7 +193,7 @@ def get(name: str, size: int | None = None) -> Preprocessing:
         "sam": longest side with PIL's bilinear, ImageNet mean and std. "medsam": stretched with cubic splines and
         antialiasing, each image to [0, 1]. "sammed2d": nearest pixel, or centred if both sides are smaller, BGR with
         RGB's mean and std. "samed": stretched with cubic splines, [0, 1]. "tiny": as "sam" with PyTorch's
-        antialiased bilinear.
+        antialiased bilinear, and a closer look at what is asked about.
     size : int, optional
         Side of the square; that of the published checkpoint by default.
 

@@ -77,6 +77,11 @@ class SamPromptable(nn.Module):
         return device
 
     @property
+    def zoom(self) -> float:
+        """Side of the square around an object that the model wants to see, in boxes; 0: the whole image."""
+        return self.preprocessing.zoom
+
+    @property
     def mask_tokens(self) -> int:
         """Masks that `decode_tokens` draws."""
         return int(self.sam.mask_decoder.mask_tokens.weight.shape[0])

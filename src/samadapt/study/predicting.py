@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +15,13 @@ from numpy.typing import NDArray
 from samadapt import prompts as prompting
 from samadapt.core.prompts import Prompt, PromptSet
 from samadapt.infer.upscale import to_original
+from samadapt.infer.zoom import Ask, Viewer, answer
+from samadapt.models.display import to_pixels
 from samadapt.study.prompting import box_of_row, key_of, numbers_of
 
 if TYPE_CHECKING:
     from samadapt.core.frames import Frame
+    from samadapt.core.image import Image
     from samadapt.data.store import Store
     from samadapt.models.promptable import SamPromptable
 
@@ -92,17 +95,29 @@ def predict_case(
     for start in range(0, len(slices), batch_size):
         batch = slices[start : start + batch_size]
         images = [store.image(case, z) for z in batch]
-        began = time.perf_counter()
-        with torch.inference_mode():
-            embeddings = model.encode(model.preprocess(images))
-        found.seconds += time.perf_counter() - began
-        for position, z in enumerate(batch):
-            view = _Slice(store, numbers_of(store, case, z), images[position].shape, instances)
-            if prompt_sets:
+        views = [_Slice(store, numbers_of(store, case, z), i.shape, instances) for z, i in zip(batch, images)]
+        if prompt_sets:
+            for view in views:
                 view.add_baseline(found)
-            for policy, prompt_set in prompt_sets.items():
-                view.add_answers(found, model, embeddings[position : position + 1], policy, prompt_set)
+        began = time.perf_counter()
+        eye = _CloseEye(model, images) if model.zoom else _WholeEye(model, images)
+        found.seconds += time.perf_counter() - began
+        for policy, prompt_set in prompt_sets.items():
+            _add_answers(found, eye, views, policy, prompt_set)
     return found
+
+
+def _add_answers(
+    found: CasePredictions, eye: _WholeEye | _CloseEye, views: list[_Slice], policy: str, prompt_set: PromptSet
+) -> None:
+    prompts = [[prompt_set.items[key_of(view.store, number)] for number in view.numbers] for view in views]
+    answers = eye.answers(prompts)
+    for view in views:
+        for number in view.numbers:
+            began = time.perf_counter()
+            candidates, scores = next(answers)
+            found.seconds += time.perf_counter() - began
+            view.add(found, policy, number, candidates, scores)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,22 +134,52 @@ class _Slice:
             ellipse = prompting.ellipse_in(box_of_row(self.store, number), self.hw)
             found.add(("box", "ellipse", "baseline"), self.store.objects[number], ellipse, self.instances)
 
-    def add_answers(
+    def add(
         self,
         found: CasePredictions,
-        model: SamPromptable,
-        embedding: torch.Tensor,
         policy: str,
-        prompt_set: PromptSet,
+        number: int,
+        candidates: NDArray[np.bool_],
+        scores: NDArray[np.float32],
     ) -> None:
-        prompts = [prompt_set.items[key_of(self.store, number)] for number in self.numbers]
-        began = time.perf_counter()
-        masks, scores = decode_prompts(model, embedding, prompts, self.hw)
-        found.seconds += time.perf_counter() - began
-        for number, candidates, score in zip(self.numbers, masks, scores):
-            row, truth = self.store.objects[number], self.store.mask(number)
-            found.add((policy, "model", "predicted"), row, candidates[score.argmax()], self.instances)
-            found.add((policy, "model", "oracle"), row, best_by_truth(candidates, truth), self.instances)
+        row, truth = self.store.objects[number], self.store.mask(number)
+        found.add((policy, "model", "predicted"), row, candidates[scores.argmax()], self.instances)
+        found.add((policy, "model", "oracle"), row, best_by_truth(candidates, truth), self.instances)
+
+
+Candidates = tuple[NDArray[np.bool_], NDArray[np.float32]]
+"""Masks (M, H, W) of one object and their predicted IoU (M,)."""
+
+
+class _WholeEye:
+    """A model that sees whole images: each is encoded once, for all prompts."""
+
+    def __init__(self, model: SamPromptable, images: list[Image]) -> None:
+        self.model, self.images = model, images
+        with torch.inference_mode():
+            self.embeddings = model.encode(model.preprocess(images))
+
+    def answers(self, prompts: list[list[Prompt]]) -> Iterator[Candidates]:
+        """Candidates object by object, image by image."""
+        for place, (image, asked) in enumerate(zip(self.images, prompts)):
+            masks, scores = decode_prompts(self.model, self.embeddings[place : place + 1], asked, image.shape)
+            yield from zip(masks, scores)
+
+
+class _CloseEye:
+    """A model that looks closer at what it is asked about."""
+
+    def __init__(self, model: SamPromptable, images: list[Image]) -> None:
+        self.viewer = Viewer(model, keep=4 * len(images))
+        self.pixels = [to_pixels(image) for image in images]
+
+    def answers(self, prompts: list[list[Prompt]]) -> Iterator[Candidates]:
+        """Candidates object by object, image by image."""
+        asks = [Ask(pixels, p.points, p.box) for pixels, asked in zip(self.pixels, prompts) for p in asked]
+        with torch.inference_mode():
+            found = answer(self.viewer, asks, multimask=self.viewer.model.multimask)
+        for ask, one in zip(asks, found):
+            yield one.paste(ask.hw) > 0, one.iou.cpu().numpy()
 
 
 @torch.inference_mode()

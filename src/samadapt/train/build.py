@@ -26,6 +26,10 @@ from samadapt.train.samples import ObjectSamples, Prepare, SemanticSamples, Zoom
 from samadapt.train.steps import BoxStep, InteractiveStep, SemanticStep, make_step
 from samadapt.train.validate import ObjectValidator, SemanticValidator, Validator, chosen_rows, filled_rows
 
+ZOOM_SHARE = 0.65
+"""Share of closely shown objects in training a model that looks closer."""
+ZOOM = 2.0
+"""How closely a model looks that only learnt it in training: side of the square, in boxes."""
 PUBLISHED = {"lora": (5e-3, 0.1)}
 """Learning rate and weight decay by method; (1e-4, 0.01) for all others, (1e-3, 0.05) for a new model."""
 
@@ -74,7 +78,7 @@ def build(config: TrainConfig, device: torch.device) -> Parts:
     samples = _samples(config, pictures, model)
     views = 1 if store is not None else config.synthetic.views
     order = Order(len(pictures), config.batch_size, config.seed, _weights(config, store, pictures), views)
-    return Parts(model, step, samples, order, _validator(config, step, store, device), _context(config, store))
+    return Parts(model, step, samples, order, _validator(config, step, store, device), _context(config, store, model))
 
 
 def build_optimizer(config: TrainConfig, model: SamPromptable) -> torch.optim.AdamW:
@@ -167,10 +171,32 @@ def _samples(
         assert isinstance(pictures, StorePictures)
         return SemanticSamples(pictures, prepare)
     jitter = 0 if validation else round(task.jitter_px * size / 1024)
+    zoom = Zoom(zoom_share(config, model), task.zoom_least, task.zoom_most)
     if not isinstance(task, InteractiveTask):
-        return ObjectSamples(pictures, prepare, 1, jitter)
-    zoom = Zoom(task.zoom_share, task.zoom_least, task.zoom_most)
+        return ObjectSamples(pictures, prepare, 1, jitter, zoom=zoom)
     return ObjectSamples(pictures, prepare, task.objects, jitter, task.box_share, zoom)
+
+
+def zoom_share(config: TrainConfig, model: SamPromptable) -> float:
+    """Share of samples that show one object closely; by default as the model is used.
+
+    Raises
+    ------
+    ConfigError
+        If a new model is never shown an object closely although its preprocessing will.
+    """
+    task = config.task
+    if isinstance(task, SemanticTask):
+        return 0.0
+    share = task.zoom_share if task.zoom_share is not None else ZOOM_SHARE if model.zoom else 0.0
+    if config.model == NEW and model.zoom and not share:
+        raise ConfigError(
+            f"with the preprocessing {model.preprocessing.name!r} a model looks closer at what it is asked about, "
+            "which this one would never have seen",
+            where="task.zoom_share",
+            remedy="Choose a share above 0, or another new.preprocessing.",
+        )
+    return share
 
 
 def _weights(config: TrainConfig, store: Store | None, pictures: Pictures) -> Any:
@@ -205,8 +231,10 @@ def _validator(
     return ObjectValidator(step, samples, device)
 
 
-def _context(config: TrainConfig, store: Store | None) -> dict[str, Any]:
+def _context(config: TrainConfig, store: Store | None, model: SamPromptable) -> dict[str, Any]:
     context: dict[str, Any] = {"context": config.context, "task": config.task.task}
+    if not isinstance(config.task, SemanticTask):
+        context["zoom"] = (model.zoom or ZOOM) if zoom_share(config, model) else 0.0
     if store is not None:
         windows = {tuple(record.window) if record.window else None for record in store.cases[:64]}
         context["window"] = list(next(iter(windows)) or ()) or None if len(windows) == 1 else "per case"

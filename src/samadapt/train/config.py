@@ -32,7 +32,21 @@ class SemanticTask(Config):
     )
 
 
-class BoxTask(Config):
+class ClosenessConfig(Config):
+    """How often, and how close, a sample shows one object instead of the whole image."""
+
+    zoom_share: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Share of samples that show a window around one object instead of the whole image; none: 0.65 for "
+        "a model that looks closer when asked (tiny), else 0",
+    )
+    zoom_least: float = Field(1.3, ge=1, description="Least side of such a window, as a multiple of the object's box")
+    zoom_most: float = Field(3.0, ge=1, description="Largest side of such a window, as a multiple of the object's box")
+
+
+class BoxTask(ClosenessConfig):
     """One object from one box that is larger than the object (MedSAM)."""
 
     task: Literal["box"] = Field("box", description="Segment one object from a loose box")
@@ -44,7 +58,7 @@ class BoxTask(Config):
     )
 
 
-class InteractiveTask(Config):
+class InteractiveTask(ClosenessConfig):
     """A box or a click, then correction clicks, as a person works (SAM, SAM-Med2D)."""
 
     task: Literal["interactive"] = Field(
@@ -59,11 +73,6 @@ class InteractiveTask(Config):
     focal_weight: float = Field(20.0, ge=0, description="Weight of the focal loss")
     dice_weight: float = Field(1.0, ge=0, description="Weight of the Dice loss")
     iou_weight: float = Field(1.0, ge=0, description="Weight of the squared error of the predicted IoU")
-    zoom_share: float = Field(
-        0.0, ge=0, le=1, description="Share of samples that show a window around one object instead of the whole image"
-    )
-    zoom_least: float = Field(1.3, ge=1, description="Least side of such a window, as a multiple of the object's box")
-    zoom_most: float = Field(3.0, ge=1, description="Largest side of such a window, as a multiple of the object's box")
     single_mask: bool = Field(
         True, description="Also train the decoder's single-mask token, wherever the prompt is not one lone click"
     )
