@@ -22,7 +22,7 @@ PAGES = {
     "docs/tutorials/first-segmentation.md": {"bash": 5, "python": 2},
     "docs/tutorials/adapt.md": {"bash": 8, "python": 1},
     "docs/tutorials/measure.md": {"bash": 6, "python": 2},
-    "docs/how-to/own-data.md": {"bash": 4, "json": 1, "not run": 2},
+    "docs/how-to/own-data.md": {"bash": 4, "json": 1, "not run": 3},
     "docs/how-to/doctor.md": {"bash": 2, "python": 1},
     "docs/how-to/samed.md": {"bash": 3, "python": 2, "yaml": 2},
     "docs/how-to/weights.md": {"python": 1, "not run": 4},

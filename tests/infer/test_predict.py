@@ -72,6 +72,16 @@ def test_semantic_volume_is_written_on_the_grid_of_the_file(semantic: str, scan:
     assert done.labels == {1: "liver", 5: "spleen"}
 
 
+def test_the_folder_of_a_series_is_one_volume(semantic: str, tmp_path: Path) -> None:
+    from fake import dicom
+
+    affine = dicom.affine_of((3.0, 0.9, 0.8))
+    affine[:3, 0] *= -1
+    dicom.write_series(tmp_path / "series", np.random.default_rng(1).integers(-200, 300, (4, 30, 34)), affine)
+    (done,) = predict(source=tmp_path / "series", model=semantic, out=tmp_path / "out.nii.gz")
+    io.open_label(done.out).grid.require_match(io.open(tmp_path / "series").grid)
+
+
 def test_a_folder_is_resumed(semantic: str, scan: Path, picture: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     fields = {"source": scan.parent, "model": semantic, "out": out}

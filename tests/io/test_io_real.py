@@ -145,7 +145,32 @@ def test_gaofen_tiles(real_data):
     assert io.open(path).pixels.shape == (224, 224, 3)
 
 
-def test_dicom_series_is_named(real_data):
-    with pytest.raises(FileFormatError, match="DICOM"):
-        io.open(real_data / "chaos_ct_dicom/dicom")
-    assert io.find_images(real_data / "chaos_ct_dicom/dicom") == []
+@pytest.mark.parametrize("folder", ["chaos_ct_dicom/dicom", "totalseg_example/dicom", "dicomseg_example/ct-3slice"])
+def test_dicom_series(real_data, folder):
+    ours = io.open(real_data / folder)
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(real_data / folder)))
+    theirs = sitk.DICOMOrient(reader.Execute(), "LPS")
+    assert isinstance(ours, Volume)
+    assert ours.modality == "CT"
+    assert np.array_equal(ours.voxels, sitk.GetArrayFromImage(theirs))
+    assert np.allclose(ours.grid.spacing_mm[::-1], theirs.GetSpacing(), atol=1e-5)
+    assert np.allclose(ours.grid.affine[:3, 3], theirs.GetOrigin(), atol=1e-3)
+    assert io.find_images(real_data / folder) == []
+
+
+def test_three_patients_in_one_folder(real_data):
+    folder = real_data / "sunnybrook_cardiac/dicom"
+    with pytest.raises(FileFormatError, match="3 series"):
+        io.open(folder)
+    image = io.open(folder / "SCD0000101_0048.dcm")
+    assert isinstance(image, Image)
+    assert (image.modality, image.shape) == ("MR", (256, 256))
+    assert image.grid.spacing_mm == pytest.approx((1.367188, 1.367188))
+
+
+def test_names_inside_a_label_map(real_data):
+    names = io.label_names(real_data / "totalseg_example/example_seg.nii.gz")
+    assert len(names) == 117
+    assert names[5] == "liver"
+    assert io.label_names(real_data / "msd_spleen_crop/labels/sub-spleen2_ct_seg-manual.nii.gz") == {}

@@ -67,7 +67,7 @@ def test_files_that_are_not_images(tmp_path, content, words):
 
 def test_unknown_formats_list_what_is_read(tmp_path):
     (tmp_path / "x").write_bytes(b"hello")
-    with pytest.raises(FileFormatError, match=r"NIfTI .*NRRD.*MetaImage.*PNG.*JPEG.*TIFF.*\.npz.*HDF5"):
+    with pytest.raises(FileFormatError, match=r"NIfTI .*NRRD.*MetaImage.*DICOM.*PNG.*JPEG.*TIFF.*\.npz.*HDF5"):
         io.open(tmp_path / "x")
 
 
@@ -80,22 +80,6 @@ def test_missing_files_folders_and_other_archives(tmp_path):
         file.writestr("readme.txt", "hello")
     with pytest.raises(FileFormatError, match="nothing here reads"):
         io.open(tmp_path / "x.npz")
-
-
-def test_dicom_is_named_with_a_way_out(tmp_path):
-    (tmp_path / "i0001").write_bytes(DICOM)
-    for path in (tmp_path / "i0001", tmp_path):
-        with pytest.raises(FileFormatError, match="separate reader") as caught:
-            io.open(path)
-        assert readers.GROUP in caught.value.remedy
-        assert "dcm2niix" in caught.value.remedy
-
-
-def test_a_registered_reader_gets_files_and_folders(tmp_path, foreign):
-    foreign("dicom")
-    (tmp_path / "i0001").write_bytes(DICOM)
-    assert io.open(tmp_path, modality="CT").modality == "CT"
-    assert (io.open_label(tmp_path / "i0001").values == 5).all()
 
 
 def test_a_registered_reader_may_bring_a_new_format(tmp_path, foreign):
@@ -116,7 +100,7 @@ def test_two_readers_for_one_format_are_refused():
 
 def test_every_built_in_reader_exists():
     assert all(callable(readers.load(target)) for target in readers.BUILT_IN.values())
-    assert len(readers.BUILT_IN) == 9
+    assert len(readers.BUILT_IN) == 10
 
 
 def test_images_of_a_folder_in_natural_order(tmp_path):
@@ -137,6 +121,6 @@ def test_images_of_a_folder_in_natural_order(tmp_path):
 def test_import_is_light():
     import subprocess
 
-    heavy = "'torch', 'scipy', 'nibabel', 'SimpleITK', 'PIL', 'tifffile', 'h5py'"
+    heavy = "'torch', 'scipy', 'nibabel', 'SimpleITK', 'PIL', 'tifffile', 'h5py', 'pydicom'"
     code = f"import sys, samadapt.io; print([m for m in ({heavy}) if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -7,7 +7,8 @@ import pickle
 import numpy as np
 import pytest
 
-from fake import flare22, folders, medsam_npz, msd, nnunet, sammed2d
+from fake import dicom, flare22, folders, medsam_npz, msd, nnunet, sammed2d, totalsegmentator
+from samadapt.core.errors import ConfigError
 from samadapt.core.image import Image, LabelMap, Volume
 from samadapt.data import recipes
 
@@ -34,6 +35,14 @@ LAYOUTS = {
         lambda r: folders.write_dsb2018(r, published=True),
         *("dsb2018", 2, 1, 0, (48, 40), {None}),
     ),
+    "sunnybrook": (dicom.write_sunnybrook, "sunnybrook", 4, 2, 1, (32, 32), {None}),
+    "chaos": (dicom.write_chaos, "chaos", 5, 4, 0, (4, 24, 20), {None}),
+    "chaos bare": (lambda r: dicom.write_chaos(r, bare=True), "chaos", 1, 1, 0, (4, 24, 20), {None}),
+    "totalsegmentator": (
+        totalsegmentator.write_subjects,
+        *("totalsegmentator", 3, 3, 0, (24, 40, 48), {"train", "val", "test"}),
+    ),
+    "totalsegmentator map": (totalsegmentator.write_map, "totalsegmentator", 1, 3, 1, (24, 40, 48), {None}),
     "spleen": (folders.write_spleen, "folder", 1, 1, 0, (24, 40, 48), {None}),
 }
 
@@ -174,3 +183,72 @@ def test_dsb2018_layouts_agree(tmp_path):
     assert len(composed.label) == len(published.label) == 3
     for one, other in zip(composed.label, published.label, strict=True):
         assert np.array_equal(one.mask, other.mask)
+
+
+def test_chaos_masks_follow_their_file_and_not_the_position(tmp_path):
+    found = recipes.get("chaos").find(dicom.write_chaos(tmp_path))
+    assert [(case.name, case.patient) for case in found.cases] == [
+        ("CT_1", "CT_1"),
+        ("CT_2", "CT_2"),
+        ("MR_3_T1DUAL_InPhase", "MR_3"),
+        ("MR_3_T1DUAL_OutPhase", "MR_3"),
+        ("MR_3_T2SPIR", "MR_3"),
+    ]
+    assert [case.modality for case in found.cases] == ["CT", "CT", "MR", "MR", "MR"]
+    for case in found.cases[:2]:
+        loaded = case.load()
+        inside = loaded.label.values == 1
+        assert inside.sum(axis=(1, 2)).tolist() == sorted(inside.sum(axis=(1, 2)), reverse=True)
+        assert loaded.image.voxels[inside].min() > loaded.image.voxels[~inside].max()
+        assert loaded.image.grid.spacing_mm == pytest.approx((2.5, 0.8, 0.7))
+    for case in found.cases[2:]:
+        loaded = case.load()
+        assert sorted({(int(v), int(i)) for v, i in zip(loaded.label.values.flat, loaded.image.voxels.flat)}) == [
+            (0, 20),
+            *((value, stored * 3 + 20) for value, stored in ((1, 63), (2, 126), (3, 189), (4, 252))),
+        ]
+
+
+def test_chaos_reports_masks_that_cannot_be_told_apart(tmp_path):
+    root = dicom.write_chaos(tmp_path)
+    (root / "CT" / "1" / "Ground" / "liver_GT_002.png").unlink()
+    found = recipes.get("chaos").find(root)
+    assert [name for name, _ in found.exclusions] == ["CT_1"]
+    assert "4 slices and 3 masks" in found.exclusions[0][1]
+    assert len(found.cases) == 4
+
+
+def test_sunnybrook_objects_are_nested(tmp_path):
+    found = recipes.get("sunnybrook").find(dicom.write_sunnybrook(tmp_path))
+    assert {case.patient for case in found.cases} == {"SCD0000101", "SCD0000201"}
+    assert [len(case.load().label) for case in found.cases] == [1, 2, 1, 2]
+    loaded = found.cases[1].load()
+    assert (loaded.image.modality, loaded.image.grid.spacing_mm) == ("MR", pytest.approx((1.4, 1.4)))
+    endo, epi = loaded.label
+    assert [found.label_set.names[one.label] for one in (endo, epi)] == ["endocardium", "epicardium"]
+    assert (epi.mask & endo.mask).sum() == endo.mask.sum() < epi.mask.sum()
+    assert found.exclusions == [("SCD0000101_0099.png", "epicardium without slice")]
+
+
+def test_totalsegmentator_layouts(tmp_path):
+    recipe = recipes.get("totalsegmentator")
+    subjects = recipe.find(totalsegmentator.write_subjects(tmp_path / "a"))
+    assert subjects.label_set.names == {1: "kidney_right", 2: "liver", 3: "spleen"}
+    assert subjects.label_set[1].side == "right"
+    assert {case.name: case.split for case in subjects.cases} == {"s0000": "train", "s0001": "val", "s0287": "test"}
+    mapped = recipe.find(totalsegmentator.write_map(tmp_path / "b"))
+    assert mapped.label_set.names == {1: "spleen", 2: "kidney_right", 5: "liver"}
+    assert mapped.exclusions == [("example_ct.nii.gz", "image without label")]
+    one, other = subjects.cases[1].load(), mapped.cases[0].load()
+    assert one.image.modality == other.image.modality == "CT"
+    assert np.array_equal(one.image.voxels, other.image.voxels)
+    for name in mapped.label_set.names.values():
+        values = [
+            next(v for v, n in found.label_set.names.items() if n == name) == loaded.label.values
+            for found, loaded in ((subjects, one), (mapped, other))
+        ]
+        assert np.array_equal(*values)
+    only = recipe.find(tmp_path / "b", classes=["liver"])
+    assert set(np.unique(only.cases[0].load().label.values)) == {0, 5}
+    with pytest.raises(ConfigError, match="no structure is called 'livr'"):
+        recipe.find(tmp_path / "a", classes=["livr"])

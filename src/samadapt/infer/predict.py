@@ -46,7 +46,7 @@ class Predicted:
 
 
 def predict(config: PredictConfig | None = None, **fields: Any) -> list[Predicted]:
-    """Segment one file, or every image of a folder.
+    """Segment one file, the DICOM series of a folder, or every image of a folder.
 
     Parameters
     ----------
@@ -66,11 +66,11 @@ def predict(config: PredictConfig | None = None, **fields: Any) -> list[Predicte
         If the output file exists and `overwrite` is false.
     """
     from samadapt.adapt.load import load_model
-    from samadapt.io import find_images
+    from samadapt.io import find_images, is_series
     from samadapt.models.device import choose_device
 
     config = config or PredictConfig(**fields)
-    folder = config.source.is_dir()
+    folder = config.source.is_dir() and not is_series(config.source)
     sources = find_images(config.source) if folder else [config.source]
     _check_output(config, folder)
     model = load_model(config.model, config.image_size, config.adapter).to(choose_device(config.device)).eval()

@@ -6,10 +6,24 @@ orientation of `samadapt.core.image.Volume`; `save_label` and `save_image` give 
 
 from __future__ import annotations
 
-from samadapt.io.find import find_images
-from samadapt.io.labels import open_label
+from samadapt.io.dicom import Series, find_series
+from samadapt.io.find import find_images, is_series
+from samadapt.io.labels import label_names, open_label
 from samadapt.io.reading import open, open_pair
 from samadapt.io.sniff import sniff
 from samadapt.io.write import save_image, save_label, save_mask
 
-__all__ = ["find_images", "open", "open_label", "open_pair", "save_image", "save_label", "save_mask", "sniff"]
+__all__ = [
+    "Series",
+    "find_images",
+    "find_series",
+    "is_series",
+    "label_names",
+    "open",
+    "open_label",
+    "open_pair",
+    "save_image",
+    "save_label",
+    "save_mask",
+    "sniff",
+]

@@ -50,6 +50,13 @@ def native(array: NDArray[Any], path: Path) -> NDArray[Any]:
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
+def shifted(values: NDArray[Any], offset: int) -> NDArray[Any]:
+    """Integers of at most 16 bit plus `offset`, exact: int16 where that holds them, else int32."""
+    moved = values.astype(np.int32) + np.int32(offset)
+    fits = moved.size == 0 or (moved.min() >= -(2**15) and moved.max() < 2**15)
+    return moved.astype(np.int16) if fits else moved
+
+
 def require_finite(array: NDArray[Any], path: Path) -> None:
     """Raise `NonFiniteValues` with the number of NaN and infinite values, if there are any."""
     if array.dtype.kind != "f":

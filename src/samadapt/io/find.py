@@ -39,6 +39,14 @@ def find_images(folder: str | Path, *, recursive: bool = False) -> list[Path]:
     return sorted((child for child in visible if child.is_file() and _is_image(child)), key=natural_key)
 
 
+def is_series(path: str | Path) -> bool:
+    """True for a folder whose first readable file is DICOM: one volume, not a folder of images."""
+    path = Path(path)
+    files = sorted(child for child in path.iterdir() if child.is_file()) if path.is_dir() else []
+    formats = (format_of(_head(child)) for child in files if not child.name.startswith("."))
+    return next((name for name in formats if name is not None), None) == "dicom"
+
+
 def natural_key(path: Path) -> tuple[tuple[int, int, str], ...]:
     """Sort key that compares runs of digits as numbers."""
     parts = re.split(r"(\d+)", path.as_posix().lower())
@@ -50,6 +58,9 @@ def _hidden(path: Path) -> bool:
 
 
 def _is_image(path: Path) -> bool:
+    return format_of(_head(path)) not in (None, "dicom")
+
+
+def _head(path: Path) -> bytes:
     with path.open("rb") as file:
-        head = file.read(HEAD)
-    return format_of(head) not in (None, "dicom")
+        return file.read(HEAD)

@@ -53,7 +53,7 @@ def open_label(path: str | Path, *, threshold: float | None = None, colors: Colo
     if threshold is not None and colors is not None:
         raise ConfigError("threshold and colors exclude each other", where=path, remedy="Give one of them.")
     name = sniff(path)
-    image = readers.get(name, path)(path, ReadOptions(is_label=True, as_stored=colors is None))
+    image = readers.get(name)(path, ReadOptions(is_label=True, as_stored=colors is None))
     values = image.pixels if isinstance(image, Image) else image.voxels
     if colors is not None:
         labels = labels_of_colors(values, image.grid.shape, colors, path)
@@ -66,6 +66,29 @@ def open_label(path: str | Path, *, threshold: float | None = None, colors: Colo
     if isinstance(image, Image):
         return LabelMap(labels, image.grid, source=str(path))
     return LabelMap(labels, image.grid, image.orientation, str(path))
+
+
+def label_names(path: str | Path) -> dict[int, str]:
+    """Names of the label values that a file itself gives.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    dict of int to str
+        Value to name, without 0; empty if the file names none, as most do.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is missing, truncated, or of a format that nothing reads.
+    """
+    from samadapt.io import nifti
+
+    path = Path(path)
+    return nifti.label_names(path) if sniff(path) == "nifti" else {}
 
 
 def labels_of_colors(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from samadapt.core.errors import FileFormatError, InvalidGeometry
 from samadapt.core.image import Volume
-from samadapt.io.decoding import decoding, native
+from samadapt.io.decoding import decoding, native, shifted
 from samadapt.io.orient import canonical_volume, require_spacing, squeeze_fourth
 from samadapt.io.readers import ReadOptions
 
@@ -64,6 +64,33 @@ def write(array: NDArray[Any], affine: NDArray[np.float64], path: Path) -> None:
     if not np.allclose(image.get_qform(), ras, atol=1e-3):
         image.header["qform_code"] = 0
     nibabel.save(image, path)
+
+
+def label_names(path: Path) -> dict[int, str]:
+    """Names of label values in the header's extension (the label table of Connectome Workbench and TotalSegmentator).
+
+    Parameters
+    ----------
+    path : Path
+        Of a NIfTI file.
+
+    Returns
+    -------
+    dict of int to str
+        Without 0; empty if the file names no values.
+    """
+    from xml.etree import ElementTree
+
+    with decoding(path, "NIfTI"), _stream(path) as stream:
+        extensions = _load(stream, path).header.extensions
+    names: dict[int, str] = {}
+    for extension in extensions:
+        text = bytes(extension.get_content()).strip(b"\0 \n")
+        if b"<LabelTable>" in text:
+            with decoding(path, "label table of the NIfTI"):
+                table = ElementTree.fromstring(text)
+            names |= {int(label.get("Key", 0)): (label.text or "").strip() for label in table.iter("Label")}
+    return {value: name for value, name in names.items() if value and name}
 
 
 @contextmanager
@@ -118,8 +145,6 @@ def _values(proxy: Any) -> NDArray[Any]:
     if slope == 1 and intercept == 0:
         return cast(NDArray[Any], proxy.get_unscaled())
     if slope == 1 and intercept.is_integer() and proxy.dtype.kind in "iu" and proxy.dtype.itemsize <= 2:
-        shifted: NDArray[Any] = proxy.get_unscaled().astype(np.int32) + np.int32(intercept)
-        fits = shifted.size == 0 or (shifted.min() >= -(2**15) and shifted.max() < 2**15)
-        return shifted.astype(np.int16) if fits else shifted
+        return shifted(proxy.get_unscaled(), int(intercept))
     exact_in_32_bit = proxy.dtype.itemsize <= 2 or proxy.dtype == np.float32
     return np.asarray(proxy, dtype=np.float32 if exact_in_32_bit else np.float64)

@@ -1,9 +1,8 @@
 """Which function reads which format: an explicit table, loaded when first needed, open to other packages.
 
 A reader is ``function(path, options) -> Image | Volume``. Another package adds one through the entry-point group
-``samadapt.readers``, named after the format: ``dicom = "package.module:read"``. If the format is one that
-`samadapt.io.sniff` does not know, the function has an attribute ``accepts(head) -> bool`` that is shown the first
-bytes of files that nothing else recognises.
+``samadapt.readers``, named after the format: ``mnc = "package.module:read"``. The function has an attribute
+``accepts(head) -> bool`` that is shown the first bytes of files that nothing else recognises.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
-from samadapt.core.errors import ConfigError, FileFormatError
+from samadapt.core.errors import ConfigError
 from samadapt.core.image import Image, Volume
 
 GROUP = "samadapt.readers"
@@ -26,13 +25,14 @@ BUILT_IN: dict[str, str] = {
     "png": "samadapt.io.raster:read",
     "jpeg": "samadapt.io.raster:read",
     "tiff": "samadapt.io.tiff:read",
+    "dicom": "samadapt.io.dicom.series:read",
     "npz": "samadapt.io.arrays:read_npz",
     "npy": "samadapt.io.arrays:read_npy",
     "hdf5": "samadapt.io.arrays:read_hdf5",
 }
 WHAT_IS_READ = (
-    "samadapt reads NIfTI (.nii, .nii.gz), NRRD (.nrrd), MetaImage (.mha, .mhd), PNG, JPEG, TIFF, "
-    "NumPy (.npy, .npz) and HDF5 (.h5)."
+    "samadapt reads NIfTI (.nii, .nii.gz), NRRD (.nrrd), MetaImage (.mha, .mhd), DICOM (a file, or the folder of a "
+    "series), PNG, JPEG, TIFF, NumPy (.npy, .npz) and HDF5 (.h5)."
 )
 
 
@@ -50,12 +50,15 @@ class ReadOptions:
         Of a file that holds an image and a label, the label is wanted.
     as_stored : bool
         Palette indices and low-bit greys are wanted as the numbers in the file, not as colours.
+    series : str
+        Of a folder that holds several DICOM series, the SeriesInstanceUID of the one that is wanted.
     """
 
     modality: str = ""
     channels: bool = False
     is_label: bool = False
     as_stored: bool = False
+    series: str = ""
 
 
 Reader = Callable[[Path, ReadOptions], Image | Volume]
@@ -87,23 +90,9 @@ def installed() -> dict[str, str]:
     return table(metadata.entry_points(group=GROUP))
 
 
-def get(name: str, path: Path) -> Reader:
-    """Reader of the format `name`.
-
-    Raises
-    ------
-    FileFormatError
-        If none is registered.
-    """
-    target = BUILT_IN.get(name) or installed().get(name)
-    if target is None:
-        raise FileFormatError(
-            f"this is {name.upper()}, which is read by a separate reader that is not registered here",
-            where=path,
-            remedy="Convert the series to NIfTI first (dcm2niix -z y FOLDER), or install a package that "
-            f"registers {name!r} in the entry-point group {GROUP}.",
-        )
-    return load(target)
+def get(name: str) -> Reader:
+    """Reader of a format that `samadapt.io.sniff` has named."""
+    return load(BUILT_IN.get(name) or installed()[name])
 
 
 def load(target: str) -> Reader:

@@ -19,21 +19,29 @@ NonFinite = Literal["refuse", "keep", "zero"]
 
 
 def open(
-    path: str | Path, *, modality: str = "", channels: bool = False, nonfinite: NonFinite = "refuse"
+    path: str | Path,
+    *,
+    modality: str = "",
+    channels: bool = False,
+    series: str = "",
+    nonfinite: NonFinite = "refuse",
 ) -> Image | Volume:
     """Open an image; the content decides the format, the name never does.
 
-    NIfTI, NRRD, MetaImage and multi-page TIFF give a `Volume` in canonical LPS order, PNG, JPEG and one-page TIFF an
-    `Image`, arrays (.npy, .npz, .h5) either. Intensities are as stored, after the file's own slope and intercept.
+    NIfTI, NRRD, MetaImage, multi-page TIFF and the folder of a DICOM series give a `Volume` in canonical LPS order,
+    PNG, JPEG, one-page TIFF and a DICOM file of one frame an `Image`, arrays (.npy, .npz, .h5) either. Intensities are
+    as stored, after the file's own slope and intercept.
 
     Parameters
     ----------
     path : str or Path
-        A file; a folder where it holds a DICOM series and a DICOM reader is installed.
+        A file, or a folder with the files of a DICOM series.
     modality : str
         "CT", "MR", "infrared", ...; "" leaves it unknown, except that colour and grey pictures say so.
     channels : bool
         A fourth axis of a volume holds channels: voxels are (Z, Y, X, C). Otherwise a fourth axis is refused.
+    series : str
+        SeriesInstanceUID of the DICOM series that is wanted, if the folder holds several.
     nonfinite : {"refuse", "keep", "zero"}
         What to do with NaN and infinite values.
 
@@ -45,14 +53,15 @@ def open(
     Raises
     ------
     FileFormatError
-        If the file is missing, empty, truncated, or of a format that nothing reads.
+        If the file is missing, empty, truncated, or of a format that nothing reads; if the folder holds several
+        DICOM series and none was chosen.
     InvalidGeometry
-        If the spacing is not positive, the axes coincide, or there is a fourth axis.
+        If the spacing is not positive, the axes coincide, there is a fourth axis, or slices are missing or doubled.
     NonFiniteValues
         If there are NaN or infinite values and `nonfinite` is "refuse".
     """
     path = Path(path)
-    image = readers.get(sniff(path), path)(path, ReadOptions(modality=modality, channels=channels))
+    image = readers.get(sniff(path))(path, ReadOptions(modality=modality, channels=channels, series=series))
     return _checked(image, path, nonfinite)
 
 

@@ -113,7 +113,7 @@ def _is_metaimage(head: bytes) -> bool:
 
 
 def _head_in_folder(folder: Path) -> bytes:
-    for child in sorted(folder.iterdir())[:16]:
+    for child in sorted(folder.iterdir()):
         if child.is_file() and not child.name.startswith("."):
             with child.open("rb") as file:
                 head = file.read(HEAD)
