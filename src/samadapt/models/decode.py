@@ -8,6 +8,7 @@ repeats one image), and every prompt has its own mask (transformers takes one ma
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -38,6 +39,8 @@ def decode_tokens(
     point_labels: Tensor | None = None,
     boxes: Tensor | None = None,
     masks: Tensor | None = None,
+    *,
+    learn_prompts: bool = True,
 ) -> DecoderOutput:
     """Masks of all mask tokens for B images with P prompts each.
 
@@ -54,6 +57,8 @@ def decode_tokens(
         XYXY in model pixels.
     masks : Tensor of shape (B, P, 4h, 4w), optional
         Logits in the mask frame.
+    learn_prompts : bool
+        False: the prompt encoder gets no gradient.
 
     Returns
     -------
@@ -66,8 +71,9 @@ def decode_tokens(
         If shapes do not agree, or points come without labels.
     """
     batch, prompts = _check(embedding, points, point_labels, boxes, masks)
-    sparse = _sparse(sam, points, point_labels, boxes)
-    dense = _dense(sam, embedding, masks, prompts)
+    with nullcontext() if learn_prompts else torch.no_grad():
+        sparse = _sparse(sam, points, point_labels, boxes)
+        dense = _dense(sam, embedding, masks, prompts)
     image = embedding.repeat_interleave(prompts, 0) + dense
     decoder = sam.mask_decoder
     tokens = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight]).expand(batch * prompts, -1, -1)

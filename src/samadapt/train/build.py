@@ -23,7 +23,7 @@ from samadapt.train.fast_encoder import halve_frozen, quicken
 from samadapt.train.order import Order, slice_weights
 from samadapt.train.pictures import Pictures, ScenePictures, StorePictures, labels_by_slice, split_rows
 from samadapt.train.samples import ObjectSamples, Prepare, SemanticSamples, Zoom
-from samadapt.train.steps import BoxStep, InteractiveStep, SemanticStep, make_step
+from samadapt.train.steps import BoxStep, InteractiveStep, SemanticStep, Step, make_step
 from samadapt.train.validate import ObjectValidator, SemanticValidator, Validator, chosen_rows, filled_rows
 
 ZOOM_SHARE = 0.65
@@ -52,7 +52,7 @@ class Parts:
     """
 
     model: SamPromptable
-    step: SemanticStep | BoxStep | InteractiveStep
+    step: Step
     samples: SemanticSamples | ObjectSamples
     order: Order
     validator: Validator | None
@@ -174,7 +174,7 @@ def _samples(
     zoom = Zoom(zoom_share(config, model), task.zoom_least, task.zoom_most)
     if not isinstance(task, InteractiveTask):
         return ObjectSamples(pictures, prepare, 1, jitter, zoom=zoom)
-    return ObjectSamples(pictures, prepare, task.objects, jitter, task.box_share, zoom)
+    return ObjectSamples(pictures, prepare, task.objects, jitter, task.box_share, zoom, task.protocol)
 
 
 def zoom_share(config: TrainConfig, model: SamPromptable) -> float:
@@ -208,27 +208,33 @@ def _weights(config: TrainConfig, store: Store | None, pictures: Pictures) -> An
     return slice_weights(labels_by_slice(store, pictures.rows), balance.foreground_share, balance.rare)
 
 
-def _validator(
-    config: TrainConfig, step: SemanticStep | BoxStep | InteractiveStep, store: Store | None, device: torch.device
-) -> Validator | None:
+def _validator(config: TrainConfig, step: Step, store: Store | None, device: torch.device) -> Validator | None:
     limits = config.validation
     if store is None:
         scenes = ScenePictures(config.synthetic.validation_scenes, config.seed, config.synthetic.size, "validation")
-        samples = _samples(config, scenes, step.model, validation=True)
-        assert isinstance(step, BoxStep | InteractiveStep)
-        assert isinstance(samples, ObjectSamples)
-        return ObjectValidator(step, samples, device, keep=True)
+        return _object_validator(config, scenes, step, device, keep=True)
     choose = chosen_rows if isinstance(step, SemanticStep) else filled_rows
     everything = StorePictures(store, np.zeros(0, np.int64), config.context)
     pictures = choose(everything, config.validation_split, limits.max_cases, limits.max_slices)
     if not len(pictures):
         return None
+    if not isinstance(step, SemanticStep):
+        return _object_validator(config, pictures, step, device)
     samples = _samples(config, pictures, step.model, validation=True)
-    if isinstance(step, SemanticStep) and isinstance(samples, SemanticSamples):
-        return SemanticValidator(step, samples, device)
-    assert isinstance(step, BoxStep | InteractiveStep)
+    assert isinstance(samples, SemanticSamples)
+    return SemanticValidator(step, samples, device)
+
+
+def _object_validator(
+    config: TrainConfig, pictures: Pictures, step: Step, device: torch.device, *, keep: bool = False
+) -> ObjectValidator:
+    """Boxes and clicks as a person gives them, whatever the protocol of training."""
+    samples = _samples(config, pictures, step.model, validation=True)
     assert isinstance(samples, ObjectSamples)
-    return ObjectValidator(step, samples, device)
+    if isinstance(step, BoxStep):
+        return ObjectValidator(step, samples, device, keep=keep)
+    assert isinstance(config.task, InteractiveTask)
+    return ObjectValidator(InteractiveStep(step.model, config.task, bf16=step.bf16), samples, device, keep=keep)
 
 
 def _context(config: TrainConfig, store: Store | None, model: SamPromptable) -> dict[str, Any]:

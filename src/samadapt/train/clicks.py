@@ -45,6 +45,40 @@ def error_clicks(
     return xy, torch.where(any_error, wrong_side, -1)
 
 
+def error_points(
+    prediction: Tensor, truth: Tensor, seeds: Tensor, image_size: int, count: int
+) -> tuple[Tensor, Tensor]:
+    """Points drawn uniformly, with replacement, from all pixels where prediction and truth differ (SAM-Med2D).
+
+    Parameters
+    ----------
+    prediction, truth : Tensor of shape (B, P, R, R), bool
+    seeds : Tensor of shape (B,), int64
+    image_size : int
+        Side of the model's input in pixels.
+    count : int
+        N, points of every object.
+
+    Returns
+    -------
+    xy : Tensor of shape (B, P, N, 2), float32
+        In model pixels.
+    labels : Tensor of shape (B, P, N), int64
+        1 missed, 0 marked by mistake; -1 at random places where nothing is wrong.
+    """
+    side = truth.shape[-1]
+    error = (prediction != truth).flatten(2)
+    weight = torch.where(error.any(2, keepdim=True), error, torch.ones_like(error)).float().cpu()
+    places = [
+        torch.multinomial(one, count, replacement=True, generator=torch.Generator().manual_seed(int(seed) % 2**63))
+        for one, seed in zip(weight, seeds.tolist())
+    ]
+    place = torch.stack(places).to(truth.device)
+    xy = (torch.stack([place % side, place // side], dim=-1).float() + 0.5) * (image_size / side) - 0.5
+    labels = truth.flatten(2).gather(2, place).long()
+    return xy, torch.where(error.any(2, keepdim=True), labels, -1)
+
+
 def _depth(region: Tensor) -> Tensor:
     """How much of the surroundings belongs to the region, over several windows; 0 outside the region."""
     widest = max(WINDOWS) // 2

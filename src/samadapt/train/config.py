@@ -70,6 +70,16 @@ class InteractiveTask(ClosenessConfig):
     jitter_px: float = Field(
         20, ge=0, description="Largest shift of each side of a first box, in pixels of a 1024 pixel image"
     )
+    protocol: Literal["sam", "sammed2d"] = Field(
+        "sam",
+        description="sam: clicks add up, the last logits are the mask prompt, the best of three masks learns; "
+        "sammed2d: its nine steps, with rounds=8 and objects=5 as published",
+    )
+    frozen_embedding: bool = Field(
+        False,
+        description="As SAM-Med2D was trained: every round is an update, and from the second on only the mask decoder "
+        "learns",
+    )
     focal_weight: float = Field(20.0, ge=0, description="Weight of the focal loss")
     dice_weight: float = Field(1.0, ge=0, description="Weight of the Dice loss")
     iou_weight: float = Field(1.0, ge=0, description="Weight of the squared error of the predicted IoU")
@@ -79,6 +89,12 @@ class InteractiveTask(ClosenessConfig):
     loss_size: Literal["image", "mask"] = Field(
         "mask", description="Where the loss is taken: at the image size, or at the decoder's own mask size (faster)"
     )
+
+    @model_validator(mode="after")
+    def _frozen_belongs_to_sammed2d(self) -> InteractiveTask:
+        if self.frozen_embedding and self.protocol != "sammed2d":
+            raise ValueError("frozen_embedding belongs to protocol=sammed2d")
+        return self
 
 
 TaskConfig = Annotated[SemanticTask | BoxTask | InteractiveTask, Field(discriminator="task")]

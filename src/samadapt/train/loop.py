@@ -111,22 +111,23 @@ class Loop:
         lr = self.base_lr * rate_factor(config.schedule, progress.step, share, each)
         for group in self.raw_optimizer.param_groups:
             group["lr"] = lr
-        parts = [self._backward(next(stream), number) for number in range(config.accumulate)]
-        self._check_and_clip(parts)
-        self.optimizer.step()
-        if progress.step == 0:
-            self._require_frozen_untouched()
-        self.optimizer.zero_grad(set_to_none=True)
+        drawn = [self.fabric.to_device(next(stream)) for _ in range(config.accumulate)]
+        for update in range(self.parts.step.updates):
+            parts = [self._backward(batch, number, update) for number, batch in enumerate(drawn)]
+            self._check_and_clip(parts)
+            self.optimizer.step()
+            if progress.step == 0:
+                self._require_frozen_untouched()
+            self.optimizer.zero_grad(set_to_none=True)
         progress.step += 1
         progress.seconds = time.monotonic() - self.started
         self.recent.append((time.monotonic() - self.paused, progress.step))
         self._tell(parts, lr)
 
-    def _backward(self, batch: Batch, number: int) -> tuple[dict[str, Tensor], Batch]:
-        batch = self.fabric.to_device(batch)
+    def _backward(self, batch: Batch, number: int, update: int) -> tuple[dict[str, Tensor], Batch]:
         last = number == self.config.accumulate - 1
         with self.fabric.no_backward_sync(self.step, enabled=not last):
-            told = self.step(batch)
+            told = self.step(batch, update) if update else self.step(batch)
             if bool(torch.isfinite(told["loss"])):
                 self.fabric.backward(told["loss"] / self.config.accumulate)
         return {name: value.detach() for name, value in told.items()}, batch

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -15,7 +15,15 @@ from torch.utils.data import DataLoader, Dataset
 
 from samadapt.core.frames import Frame
 from samadapt.core.rng import named_rng, named_seed
-from samadapt.prompts import box_of, centre_point, jitter_box, random_points, window_around
+from samadapt.prompts import (
+    box_of,
+    centre_point,
+    jitter_box,
+    largest_component,
+    noisy_box,
+    random_points,
+    window_around,
+)
 from samadapt.train.augment import Draw, change_intensity, draw, gather, warp_image
 from samadapt.train.config import AugmentConfig
 from samadapt.train.losses import IGNORE
@@ -144,7 +152,7 @@ class ObjectSamples(Dataset[Batch]):
 
     A sample holds "pixel_values" (3, S, S) float32, "masks" (K, R, R) uint8 (1 object, 0 not, `OUTSIDE` beyond the
     image), "boxes" (K, 4) and "points" (K, 1, 2) float32 XY in model pixels, "begin_with_box" () bool, equal in a
-    whole batch, and "seed" () int64 for the clicks of later rounds.
+    whole batch, "seed" () int64 for the clicks of later rounds, and "batch_seed" () int64, equal in a whole batch.
 
     Attributes
     ----------
@@ -159,6 +167,9 @@ class ObjectSamples(Dataset[Batch]):
         Share of batches that begin with a box.
     zoom : Zoom
         How often and how close a sample shows one object.
+    style : {"sam", "sammed2d"}
+        "sam": the box grows on every side, the click is central or anywhere. "sammed2d": the box of the largest part
+        is shifted, the click is anywhere.
     """
 
     pictures: Pictures
@@ -167,6 +178,7 @@ class ObjectSamples(Dataset[Batch]):
     jitter_px: int
     box_share: float = 1.0
     zoom: Zoom = Zoom()
+    style: Literal["sam", "sammed2d"] = "sam"
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -187,9 +199,10 @@ class ObjectSamples(Dataset[Batch]):
             "pixel_values": self.prepare.pixels(picture.display, picture.grey, change),
             "masks": torch.from_numpy(np.stack([target for _, target in chosen])),
             "boxes": torch.stack([self._box(mask, rng) for mask, _ in chosen]),
-            "points": torch.stack([_point(mask, rng) for mask, _ in chosen]),
+            "points": torch.stack([self._point(mask, rng) for mask, _ in chosen]),
             "begin_with_box": torch.tensor(begin_with_box),
             "seed": torch.tensor(named_seed("clicks", seed, ticket.batch, ticket.place) % 2**62),
+            "batch_seed": torch.tensor(named_seed("rounds", seed, ticket.batch) % 2**62),
         }
 
     def _masks(
@@ -211,8 +224,16 @@ class ObjectSamples(Dataset[Batch]):
         return found or ([] if change.is_spatial else [_whole(frame.size, self.prepare.resolution)])
 
     def _box(self, mask: NDArray[np.bool_], rng: np.random.Generator) -> Tensor:
-        box = jitter_box(box_of(mask), (mask.shape[0], mask.shape[1]), self.jitter_px, rng)
-        return torch.from_numpy(box.xyxy)
+        hw = (mask.shape[0], mask.shape[1])
+        if self.style == "sammed2d":
+            return torch.from_numpy(noisy_box(box_of(largest_component(mask)), hw, rng).xyxy)
+        return torch.from_numpy(jitter_box(box_of(mask), hw, self.jitter_px, rng).xyxy)
+
+    def _point(self, mask: NDArray[np.bool_], rng: np.random.Generator) -> Tensor:
+        """(1, 2) XY: any pixel of the object, or equally often its centre."""
+        central = self.style == "sam" and rng.random() < 0.5
+        xy: ArrayLike = centre_point(mask) if central else random_points(mask, 1, rng)[0]
+        return torch.as_tensor(np.asarray(xy, dtype=np.float32))[None]
 
 
 def _shuffled(picture: Picture, rng: np.random.Generator) -> list[int]:
@@ -222,12 +243,6 @@ def _shuffled(picture: Picture, rng: np.random.Generator) -> list[int]:
         order.remove(picture.main)
         order.insert(0, picture.main)
     return order
-
-
-def _point(mask: NDArray[np.bool_], rng: np.random.Generator) -> Tensor:
-    """(1, 2) XY: the centre of the object or any of its pixels, equally often."""
-    xy: ArrayLike = centre_point(mask) if rng.random() < 0.5 else random_points(mask, 1, rng)[0]
-    return torch.as_tensor(np.asarray(xy, dtype=np.float32))[None]
 
 
 def _whole(size: int, resolution: int) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:

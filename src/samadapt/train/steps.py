@@ -11,16 +11,17 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from samadapt.train.clicks import error_clicks
 from samadapt.train.config import BoxTask, InteractiveTask, SemanticTask
 from samadapt.train.losses import Loss, box_loss, dice_per_mask, focal_per_mask, iou_per_mask, semantic_loss
+from samadapt.train.rounds import first_prompt, mean_loss, resize_logits, told
 from samadapt.train.samples import OUTSIDE, Batch
 
 if TYPE_CHECKING:
     from samadapt.models import SamPromptable
+    from samadapt.train.nine_steps import NineStep
 
 
 class Step(nn.Module):
@@ -33,6 +34,9 @@ class Step(nn.Module):
     bf16 : bool
         Compute the networks in bfloat16; losses stay in float32.
     """
+
+    updates = 1
+    """Steps of the optimiser for one batch; above 1 `forward` also takes the number of the update."""
 
     def __init__(self, model: SamPromptable, *, bf16: bool = False) -> None:
         super().__init__()
@@ -62,7 +66,7 @@ class SemanticStep(Step):
         """ "loss" and its parts for a batch of `SemanticSamples`."""
         task, labels = self.task, batch["labels"]
         logits = self.logits(batch["pixel_values"])
-        return _told(semantic_loss(logits, labels, task.ce_weight, task.dice_weight, per_sample=task.per_sample))
+        return told(semantic_loss(logits, labels, task.ce_weight, task.dice_weight, per_sample=task.per_sample))
 
     def logits(self, pixel_values: Tensor) -> Tensor:
         """(B, N + 1, R, R) float32, R the head's resolution."""
@@ -84,7 +88,7 @@ class BoxStep(Step):
         output = self.model.decode(self.encode(batch["pixel_values"]), boxes=batch["boxes"], multimask=False)
         target = batch["masks"]
         logits = resize_logits(output.low_res_logits, target.shape[-1])[:, :, 0]
-        return _told(box_loss(logits, target == 1, target != OUTSIDE))
+        return told(box_loss(logits, target == 1, target != OUTSIDE))
 
 
 class InteractiveStep(Step):
@@ -119,7 +123,7 @@ class InteractiveStep(Step):
             if number < self.task.rounds:
                 masks, chosen = _best(output.low_res_logits, logits, output.iou)
                 points, labels = self._click(points, labels, chosen, target, batch["seed"] + number)
-        return _told(_mean(rounds))
+        return told(mean_loss(rounds))
 
     def answers(
         self,
@@ -168,30 +172,18 @@ class InteractiveStep(Step):
         return Loss(total.mean(), parts | {"iou": regression.mean().detach()})
 
 
-def first_prompt(batch: Batch) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-    """(boxes, points, point labels) a batch begins with: boxes, or one click inside every object."""
-    if bool(batch["begin_with_box"][0]):
-        return batch["boxes"], None, None
-    points = batch["points"]
-    return None, points, torch.ones(points.shape[:3], dtype=torch.int64, device=points.device)
-
-
-def resize_logits(logits: Tensor, size: int) -> Tensor:
-    """(B, P, M, h, w) to (B, P, M, size, size), bilinearly."""
-    if logits.shape[-1] == size:
-        return logits
-    resized = F.interpolate(logits.flatten(0, 1), size=(size, size), mode="bilinear", align_corners=False)
-    return resized.reshape(*logits.shape[:3], size, size)
-
-
 def make_step(
     model: SamPromptable, task: SemanticTask | BoxTask | InteractiveTask, *, bf16: bool = False
-) -> SemanticStep | BoxStep | InteractiveStep:
+) -> SemanticStep | BoxStep | InteractiveStep | NineStep:
     """Step of a task."""
+    from samadapt.train.nine_steps import NineStep
+
     if isinstance(task, SemanticTask):
         return SemanticStep(model, task, bf16=bf16)
     if isinstance(task, BoxTask):
         return BoxStep(model, task, bf16=bf16)
+    if task.protocol == "sammed2d":
+        return NineStep(model, task, bf16=bf16)
     return InteractiveStep(model, task, bf16=bf16)
 
 
@@ -200,16 +192,6 @@ def _best(low_res: Tensor, logits: Tensor, iou: Tensor) -> tuple[Tensor, Tensor]
     choice = (1 + iou[:, :, 1:].argmax(2))[:, :, None, None, None]
     pick = [t.detach().gather(2, choice.expand(-1, -1, 1, *t.shape[-2:]))[:, :, 0] for t in (low_res, logits)]
     return pick[0], pick[1]
-
-
-def _mean(rounds: list[Loss]) -> Loss:
-    total = torch.stack([one.total for one in rounds]).mean()
-    parts = {name: torch.stack([one.parts[name] for one in rounds]).mean() for name in rounds[0].parts}
-    return Loss(total, parts | {"last_dice": rounds[-1].parts["dice"]})
-
-
-def _told(loss: Loss) -> dict[str, Tensor]:
-    return {"loss": loss.total, **loss.parts}
 
 
 def _plain_decoder_attention(model: SamPromptable) -> None:

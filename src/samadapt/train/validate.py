@@ -17,8 +17,9 @@ from samadapt.train.augment import Draw
 from samadapt.train.losses import IGNORE
 from samadapt.train.order import Ticket
 from samadapt.train.pictures import StorePictures
+from samadapt.train.rounds import first_prompt, resize_logits
 from samadapt.train.samples import OUTSIDE, Batch, ObjectSamples, SemanticSamples
-from samadapt.train.steps import BoxStep, InteractiveStep, SemanticStep, first_prompt, resize_logits
+from samadapt.train.steps import BoxStep, InteractiveStep, SemanticStep
 
 
 @dataclass(frozen=True)
