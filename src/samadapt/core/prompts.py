@@ -153,6 +153,8 @@ class PromptSet:
     data : str
         Fingerprint of the store they were drawn on.
     items : dict of PromptKey to Prompt
+    model : str
+        Whose answers they correct, where a simulated annotator saw answers; else "".
     """
 
     origin: Origin
@@ -160,6 +162,7 @@ class PromptSet:
     seed: int
     data: str
     items: dict[PromptKey, Prompt] = field(default_factory=dict)
+    model: str = ""
 
     def __len__(self) -> int:
         return len(self.items)
@@ -171,6 +174,7 @@ class PromptSet:
         """Text that `from_json` reads back; mask prompts are not stored."""
         header = {"format": "samadapt-prompts", "version": FORMAT_VERSION, "origin": self.origin}
         header |= {"policy": self.policy, "seed": self.seed, "data": self.data}
+        header |= {"model": self.model} if self.model else {}
         return json.dumps(header | {"prompts": [_encode(k, p) for k, p in self.items.items()]}, separators=(",", ":"))
 
     @classmethod
@@ -181,7 +185,7 @@ class PromptSet:
             if raw["format"] != "samadapt-prompts" or raw["version"] > FORMAT_VERSION:
                 raise KeyError("format")
             items = dict(_decode(entry) for entry in raw["prompts"])
-            return cls(raw["origin"], raw["policy"], int(raw["seed"]), raw["data"], items)
+            return cls(raw["origin"], raw["policy"], int(raw["seed"]), raw["data"], items, raw.get("model", ""))
         except (KeyError, TypeError, ValueError) as error:
             raise PromptError(f"not a samadapt prompt file ({error})", where=where) from error
 

@@ -3,6 +3,7 @@
 from samadapt.prompts.boxes import box_of, ellipse_in, jitter_box, noisy_box
 from samadapt.prompts.clicks import next_point, random_error_points
 from samadapt.prompts.points import centre_point, largest_component, random_points
+from samadapt.prompts.voxels import middle_box, next_voxel
 from samadapt.prompts.zoom import Window, box_around, window_around
 
 __all__ = [
@@ -13,7 +14,9 @@ __all__ = [
     "ellipse_in",
     "jitter_box",
     "largest_component",
+    "middle_box",
     "next_point",
+    "next_voxel",
     "noisy_box",
     "random_error_points",
     "random_points",

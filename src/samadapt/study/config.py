@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import Field, field_validator
 
 from samadapt.config import Config
+from samadapt.core.plans import ALIASES, parse_plan
 
 _POLICY = re.compile(r"box|centre|none|point:[1-9]\d*")
 
@@ -24,7 +25,12 @@ class EvaluateConfig(Config):
     split: str = Field("test", description="Split to measure: train, val, test or all.")
     prompts: tuple[str, ...] = Field(
         ("box",),
-        description="What the model is told: box (tight), point:N (random, inside), centre, or none (prompt-free).",
+        min_length=1,
+        description="What the model is told: box (tight), point:N (random, inside), centre, none (prompt-free); or a "
+        "session of N correction clicks: clicks:N, box+clicks:N, or cvpr25 (volume-box+clicks:5).",
+    )
+    targets: tuple[float, ...] = Field(
+        (0.85, 0.9), description="Dice and IoU to which the clicks of a session are counted."
     )
     prompt_folder: Path | None = Field(
         None, description="Reuse the prompts that another run drew (its prompts/ folder)."
@@ -53,7 +59,28 @@ class EvaluateConfig(Config):
     @field_validator("prompts")
     @classmethod
     def _known_policies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for policy in value:
-            if not _POLICY.fullmatch(policy):
-                raise ValueError(f"{policy!r} is not a prompt policy: use box, centre, point:N (N from 1) or none")
-        return tuple(dict.fromkeys(value))
+        known = tuple(dict.fromkeys(ALIASES.get(policy, policy) for policy in value))
+        for policy in known:
+            if not _POLICY.fullmatch(policy) and parse_plan(policy) is None:
+                raise ValueError(
+                    f"{policy!r} is not a prompt policy: use box, centre, point:N (N from 1), none, clicks:N, "
+                    "box+clicks:N or cvpr25"
+                )
+        _require_one_of_a_kind(known)
+        return known
+
+    @field_validator("targets")
+    @classmethod
+    def _between_zero_and_one(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if not all(0 < target <= 1 for target in value):
+            raise ValueError("a target is a Dice or IoU between 0 and 1")
+        return value
+
+
+def _require_one_of_a_kind(policies: tuple[str, ...]) -> None:
+    plans = [plan for plan in map(parse_plan, policies) if plan is not None]
+    longest = {plan.kind: plan for plan in sorted(plans, key=lambda plan: plan.clicks)}
+    for plan in plans:
+        if plan is not longest[plan.kind]:
+            whole = longest[plan.kind]
+            raise ValueError(f"{plan.policy} is part of {whole.policy}, whose rows hold every round: leave it out")

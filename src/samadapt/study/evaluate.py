@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,21 +12,24 @@ from samadapt.config import dump
 from samadapt.core.atomic import write_json, write_text
 from samadapt.core.errors import DataError, PromptError
 from samadapt.core.manifest import close_run, open_run
+from samadapt.core.plans import ClickPlan, parse_plan
 from samadapt.core.progress import progress
+from samadapt.core.prompts import PromptSet
 from samadapt.data.store import Store
+from samadapt.study.answers import agreement, answers_to_csv
+from samadapt.study.clicking import Sessions
 from samadapt.study.config import EvaluateConfig
+from samadapt.study.interactive import agreement_summary, session_summary
+from samadapt.study.journal import JOURNAL, Measured, joined, read_journal, write_entry
 from samadapt.study.overlays import keep_best_median_worst, save_overlay
-from samadapt.study.predicting import predict_case
+from samadapt.study.predicting import CasePredictions, predict_case
 from samadapt.study.prompting import load_or_draw
 from samadapt.study.rows import Row, summarise, to_csv
 from samadapt.study.scoring import score_prompted, score_semantic
 
 if TYPE_CHECKING:
     from samadapt.core.image import LabelMap
-    from samadapt.core.prompts import PromptSet
     from samadapt.models.promptable import SamPromptable
-
-JOURNAL = "rows.jsonl"
 
 
 @dataclass(frozen=True)
@@ -89,15 +91,36 @@ def evaluate(config: EvaluateConfig | None = None, **fields: Any) -> Evaluation:
     began = time.perf_counter()
     model = _load(config)
     prompt_sets = _prompt_sets(store, cases, config)
-    rows = list(_measure(model, store, cases, prompt_sets, config))
-    summary = summarise(rows, config.seed)
-    write_text(config.out / "rows.csv", to_csv(rows))
-    write_json(config.out / "summary.json", summary)
+    found = joined(list(_measure(model, store, cases, prompt_sets, config)))
+    rows, summary = found.rows, _summary(found, config)
+    _write(config.out, found, summary)
     keep_best_median_worst(config.out, rows, config.prompts[0])
-    facts = _facts(model, store, cases, prompt_sets, config) | _cost(rows, store, cases, time.perf_counter() - began)
+    told = prompt_sets | dict(found.sessions)
+    facts = _facts(model, store, cases, told, config) | _cost(rows, store, cases, time.perf_counter() - began)
+    facts |= {"predicted_iou": agreement(a for a in found.answers if a.candidate == 0)} if found.answers else {}
     close_run(config.out, manifest, facts=facts)
     (config.out / JOURNAL).unlink(missing_ok=True)
     return Evaluation(config.out, tuple(rows), tuple(summary))
+
+
+def _summary(found: Measured, config: EvaluateConfig) -> list[dict[str, Any]]:
+    entries = summarise(found.rows, config.seed)
+    for plan in _plans(config):
+        entries += session_summary(found.rows, found.answers, plan, config.targets, config.seed)
+    return entries + agreement_summary(found.answers, dict.fromkeys(answer.prompts for answer in found.answers))
+
+
+def _write(out: Path, found: Measured, summary: list[dict[str, Any]]) -> None:
+    write_text(out / "rows.csv", to_csv(found.rows))
+    if found.answers:
+        write_text(out / "answers.csv", answers_to_csv(found.answers))
+    for policy, said in found.sessions.items():
+        write_text(out / "prompts" / f"{policy.replace(':', '-')}.json", said.to_json())
+    write_json(out / "summary.json", summary)
+
+
+def _plans(config: EvaluateConfig) -> list[ClickPlan]:
+    return [plan for plan in map(parse_plan, config.prompts) if plan is not None]
 
 
 def _cases(store: Store, config: EvaluateConfig) -> list[int]:
@@ -128,50 +151,39 @@ def _load(config: EvaluateConfig) -> SamPromptable:
 
 def _prompt_sets(store: Store, cases: list[int], config: EvaluateConfig) -> dict[str, PromptSet]:
     folder = config.out / "prompts"
-    policies = [policy for policy in config.prompts if policy != "none"]
+    policies = [policy for policy in config.prompts if policy != "none" and parse_plan(policy) is None]
     return {p: load_or_draw(store, cases, p, config.seed, folder, config.prompt_folder) for p in policies}
 
 
 def _measure(
     model: SamPromptable, store: Store, cases: list[int], prompt_sets: dict[str, PromptSet], config: EvaluateConfig
-) -> Iterator[Row]:
+) -> Iterator[Measured]:
     journal = config.out / JOURNAL
-    finished = _read_journal(journal)
+    finished = read_journal(journal)
     with progress("measuring", len(cases)) as advance, open(journal, "a", encoding="utf-8") as file:
         for case in cases:
             name = store.cases[case].name
             if name not in finished:
-                finished[name] = list(_measure_case(model, store, case, prompt_sets, config))
-                file.write(json.dumps({"case": name, "rows": [asdict(row) for row in finished[name]]}) + "\n")
-                file.flush()
-            yield from finished[name]
+                finished[name] = _measure_case(model, store, case, prompt_sets, config)
+                write_entry(file, name, finished[name])
+            yield finished[name]
             advance()
-
-
-def _read_journal(path: Path) -> dict[str, list[Row]]:
-    finished: dict[str, list[Row]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        try:
-            entry = json.loads(line)
-        except ValueError:  # the last line of an interrupted run
-            break
-        finished[entry["case"]] = [Row(**row) for row in entry["rows"]]
-    return finished
 
 
 def _measure_case(
     model: SamPromptable, store: Store, case: int, prompt_sets: dict[str, PromptSet], config: EvaluateConfig
-) -> Iterator[Row]:
-    record = store.cases[case]
+) -> Measured:
     if "none" in config.prompts:
-        yield from _measure_semantic(model, store, case, config)
+        return Measured(list(_measure_semantic(model, store, case, config)))
+    instances, found = bool(_is_instances(store, case)), CasePredictions()
     if prompt_sets:
-        instances = bool(_is_instances(store, case))
         found = predict_case(model, store, case, prompt_sets, instances=instances, batch_size=config.batch_size)
-        save_overlay(config.out, store, case, found.crops[(next(iter(prompt_sets)), "model", "predicted")])
-        yield from score_prompted(store, case, found, config.convention)
-    if not prompt_sets and "none" not in config.prompts:
-        raise DataError("no prompts to measure with", where=record.name)
+    said = Sessions(model, store, case, instances, config.seed, found).hold(_plans(config))
+    save_overlay(config.out, store, case, found.crops[(config.prompts[0], "model", "predicted")])
+    rows = list(score_prompted(store, case, found, config.convention))
+    identity = "/".join(filter(None, (model.name, model.base_hash, model.adapter_hash)))
+    sessions = {p: PromptSet("ground truth", p, config.seed, store.fingerprint, s, identity) for p, s in said.items()}
+    return Measured(rows, found.answers, sessions)
 
 
 def _is_instances(store: Store, case: int) -> bool:

@@ -17,6 +17,7 @@ from samadapt.core.prompts import Prompt, PromptSet
 from samadapt.infer.upscale import to_original
 from samadapt.infer.zoom import Ask, Viewer, answer
 from samadapt.models.display import to_pixels
+from samadapt.study.answers import Answer, judge
 from samadapt.study.prompting import box_of_row, key_of, numbers_of
 
 if TYPE_CHECKING:
@@ -58,11 +59,12 @@ class Crop:
 
 @dataclass
 class CasePredictions:
-    """All crops of a case: condition -> (label, object) -> crops; and the model seconds spent."""
+    """All crops of a case: condition -> (label, object) -> crops; every answer; and the model seconds spent."""
 
     crops: dict[Condition, dict[tuple[int, int], list[Crop]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(list))
     )
+    answers: list[Answer] = field(default_factory=list)
     seconds: float = 0.0
 
     def add(self, condition: Condition, row: Any, mask: NDArray[np.bool_], instances: bool) -> None:
@@ -143,6 +145,7 @@ class _Slice:
         scores: NDArray[np.float32],
     ) -> None:
         row, truth = self.store.objects[number], self.store.mask(number)
+        found.answers += judge(key_of(self.store, number), policy, candidates, scores, truth)
         found.add((policy, "model", "predicted"), row, candidates[scores.argmax()], self.instances)
         found.add((policy, "model", "oracle"), row, best_by_truth(candidates, truth), self.instances)
 
