@@ -12,6 +12,9 @@ import pytest
 
 from samadapt.core.atomic import write_json, write_text
 from samadapt.core.manifest import close_run, open_run
+from samadapt.core.plans import parse_plan
+from samadapt.study.answers import Answer
+from samadapt.study.interactive import agreement_summary, session_summary
 from samadapt.study.rows import Row, summarise, to_csv
 
 ORGANS = (
@@ -68,6 +71,21 @@ def write_evaluation(folder: Path, conditions=PROMPTED, names=ORGANS, cases=4, s
     return folder
 
 
+def write_sessions(folder: Path, policy: str = "clicks:5", cases: int = 4) -> Path:
+    """An evaluation of one session of clicks, with answers that are drawn like its rows."""
+    plan = parse_plan(policy)
+    conditions = tuple((name, "model", "predicted") for name in plan.names)
+    write_evaluation(folder, conditions, ORGANS[:3], cases, predicted_iou={"n": 60, "pearson": 0.71, "spearman": 0.64})
+    manifest = json.loads((folder / "run.json").read_text())
+    write_json(folder / "run.json", manifest | {"config": manifest["config"] | {"prompts": [policy]}})
+    rows = rows_of(conditions, ORGANS[:3], cases, 0)
+    answers = [Answer(r.case, 0, r.label, 0, r.prompts, 0, 0.5, r.iou, r.dice) for r in rows if r.label]
+    entries = json.loads((folder / "summary.json").read_text())
+    entries += session_summary(rows, answers, plan, (0.5, 0.85), 0) + agreement_summary(answers, plan.names)
+    write_json(folder / "summary.json", entries)
+    return folder
+
+
 def write_overlays(folder: Path, size: tuple[int, int], labels: int) -> None:
     """best_, median_ and worst_ slices with a disc for each of up to six labels."""
     folder.mkdir()
@@ -108,7 +126,7 @@ def write_training(folder: Path, steps: int = 300) -> Path:
 @pytest.fixture
 def make() -> SimpleNamespace:
     """The writers of run folders."""
-    return SimpleNamespace(evaluation=write_evaluation, training=write_training)
+    return SimpleNamespace(evaluation=write_evaluation, training=write_training, sessions=write_sessions)
 
 
 @pytest.fixture

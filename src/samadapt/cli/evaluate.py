@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from samadapt.cli.generate import make_command
+from samadapt.core.plans import shown_entries
 from samadapt.study.config import EvaluateConfig
 
 if TYPE_CHECKING:
@@ -21,7 +23,8 @@ def _show(result: Evaluation) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    shown = [e for e in result.summary if e["figure"] in ("dice", "hd95", "nsd")]
+    asked = [e["prompts"] for e in result.summary if e["figure"] == "dice_auc"]
+    shown = [e for e in shown_entries(result.summary, asked) if e["figure"] in ("dice", "hd95", "nsd")]
     columns = list(dict.fromkeys((e["prompts"], e["method"], e["choice"]) for e in shown))
     for figure, title in (("dice", "Dice"), ("hd95", "HD95 mm, found objects only"), ("nsd", "NSD")):
         table = Table(title=title, title_justify="left", header_style="bold")
@@ -34,11 +37,26 @@ def _show(result: Evaluation) -> None:
             }
             table.add_row(name, *(_cell(cells.get(column)) for column in columns))
         Console().print(table)
+    for line in _sessions(result):
+        Console().print(line)
     Console().print("Means over cases; 95 % intervals and every case are in the run folder.", style="dim")
     Console().print(f"Written to {result.folder}. A page of it: samadapt report {result.folder} --out page.html")
 
 
-def _cell(entry: dict[str, float] | None) -> str:
+def _sessions(result: Evaluation) -> list[str]:
+    found = {(e["prompts"], e["figure"]): e["mean"] for e in result.summary if e["name"] == "mean without background"}
+    lines = []
+    for prompts, figure in found:
+        if figure.startswith("clicks_to_dice_"):
+            target = figure.removeprefix("clicks_to_dice_")
+            clicks, missed = found[prompts, figure], found[prompts, f"missed_dice_{target}"]
+            lines.append(
+                f"{prompts}: {clicks:.2f} clicks to Dice {target}; {missed:.0%} of the objects never reach it."
+            )
+    return lines
+
+
+def _cell(entry: Mapping[str, float] | None) -> str:
     return "–" if entry is None or entry["mean"] is None else f"{entry['mean']:.3f}"
 
 

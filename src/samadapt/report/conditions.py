@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from samadapt.core.plans import KINDS, ClickPlan, parse_plan, shown_entries
 from samadapt.report.grid import Column, ColumnKind
 from samadapt.report.runs import Run
 
@@ -74,8 +75,9 @@ def conditions_of(runs: list[Run]) -> list[Condition]:
     """Every condition; baselines first, and only once where runs share them."""
     found: list[Condition] = []
     for run in runs:
-        group, adapted = _group(run, runs), _is_adapted(run, runs)
-        keys = {(e["prompts"], e["method"], e["choice"]) for e in run.summary}
+        group, adapted = group_of(run, runs), _is_adapted(run, runs)
+        shown = shown_entries(run.summary, run.config.get("prompts") or ())
+        keys = {(e["prompts"], e["method"], e["choice"]) for e in shown}
         for prompts, method, choice in sorted(keys, key=_rank):
             head = "No model" if choice == "baseline" else group
             condition = Condition(run, prompts, method, choice, head, adapted)
@@ -86,7 +88,7 @@ def conditions_of(runs: list[Run]) -> list[Condition]:
 
 def _rank(key: tuple[str, str, str]) -> tuple[Any, ...]:
     prompts, _, choice = key
-    policies = ("box", "centre", "point", "none")
+    policies = ("box", "centre", "point", *KINDS, "none")
     policy, _, count = prompts.partition(":")
     place = policies.index(policy) if policy in policies else len(policies)
     return (
@@ -112,9 +114,18 @@ def prompts_in_words(run: Run, policy: str) -> str:
     origin = str(stated[0].get("origin", "ground truth")) if stated else "ground truth"
     kind, _, count = policy.partition(":")
     what = {"box": "boxes", "centre": "centre points"}.get(kind, policy)
+    plan = parse_plan(policy)
+    if plan is not None:
+        return _session_in_words(plan)
     if kind == "point":
         what = "1 point" if count == "1" else f"{count} points"
     return f"{what} from {'the ground truth' if origin == 'ground truth' else origin}"
+
+
+def _session_in_words(plan: ClickPlan) -> str:
+    clicks = "1 correction click" if plan.clicks == 1 else f"{plan.clicks} correction clicks"
+    box = {"box+clicks": "a box", "volume-box+clicks": "a box in the middle slice"}.get(plan.kind, "")
+    return " and ".join(part for part in (box, clicks if plan.clicks else "") if part)
 
 
 def method_in_words(train: Run) -> str:
@@ -142,7 +153,8 @@ def _is_adapted(run: Run, runs: list[Run]) -> bool:
     return bool(run.facts.get("adapter_hash")) or training_of(run, runs) is not None
 
 
-def _group(run: Run, runs: list[Run]) -> str:
+def group_of(run: Run, runs: list[Run]) -> str:
+    """Head over the columns of a run: its model, and how it was adapted."""
     train = training_of(run, runs)
     if train is not None:
         name = f"{run.model} adapted ({method_in_words(train)})" if method_in_words(train) else f"{run.model} adapted"

@@ -12,6 +12,7 @@ import numpy as np
 from samadapt.report.conditions import Condition
 from samadapt.report.organs import DICE, labels_of
 from samadapt.report.runs import Run
+from samadapt.report.sessions import Session
 
 MOST_LABELS = 40
 INK, MUTED, LINE = "#010203", "#040506", "#070809"
@@ -90,6 +91,28 @@ def dice_by_label(conditions: list[Condition]) -> tuple[str, list[tuple[str, str
 
     svg = _svg(draw, (9.2, 0.7 + len(names) * (0.16 + 0.065 * len(shown))), "dice by label")
     return svg, [(_short(c), _ON_PAGE[colors[id(c)]]) for c in shown]
+
+
+def dice_by_clicks(sessions: list[Session]) -> tuple[str, list[tuple[str, str]]] | None:
+    """Mean Dice after every click with its interval, and the legend as (title, CSS colour)."""
+    shown = [session for session in sessions if session.plan.clicks > 1][: len(SERIES)]
+    if not shown:
+        return None
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        for color, session in zip(SERIES, shown):
+            clicks, entries = zip(*session.curve())
+            low, mean, high = ([entry[key] for entry in entries] for key in ("low", "mean", "high"))
+            axes.fill_between(clicks, low, high, color=color, alpha=0.15, linewidth=0)
+            axes.plot(clicks, mean, color=color, linewidth=1.8, marker="o", markersize=4)
+        axes.set_ylim(0, 1.02)
+        axes.set_xticks(sorted({clicks for session in shown for clicks in session.plan.rounds if clicks <= 10}))
+        axes.set_xlabel("clicks")
+        axes.set_title("Dice after every click, mean without background", loc="left", color=INK, fontsize=10)
+        _quiet(axes)
+
+    return _svg(draw, (9.2, 3.4), "dice by clicks"), [(s.name, _ON_PAGE[c]) for c, s in zip(SERIES, shown)]
 
 
 def _short(condition: Condition) -> str:

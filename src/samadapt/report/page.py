@@ -9,6 +9,7 @@ from samadapt.report.conditions import conditions_of
 from samadapt.report.grid import Table
 from samadapt.report.overlays import Gallery, gallery
 from samadapt.report.runs import Run
+from samadapt.report.sessions import sessions_of
 from samadapt.report.verdict import headline
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -19,18 +20,20 @@ def render(runs: list[Run], tables: Mapping[str, Table]) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    from samadapt.report.curves import dice_by_label, training_curves
+    from samadapt.report.curves import dice_by_clicks, dice_by_label, training_curves
 
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
     dots = dice_by_label(conditions_of(runs))
+    clicks = dice_by_clicks(sessions_of(runs))
     curves = [(run, training_curves(run)) for run in runs if run.kind == "train"]
     html = environment.get_template("page.html.j2").render(
         head=headline(runs),
         style=Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),
         dots=(Markup(dots[0]), dots[1]) if dots else None,
+        clicks=(Markup(clicks[0]), clicks[1]) if clicks else None,
         curves=[(run, Markup(svg) if svg else None) for run, svg in curves],
         galleries=_galleries(runs),
         unpictured=[run.name for run in runs if run.kind == "evaluate" and not run.overlays],

@@ -8,10 +8,12 @@ from samadapt.report.grid import Table
 from samadapt.report.organs import boundary_tables, dice_table
 from samadapt.report.provenance import provenance_table
 from samadapt.report.runs import Run
+from samadapt.report.sessions import session_table
 
 
 def tables_of(runs: list[Run]) -> dict[str, Table]:
-    """By name: dice, hd95 and nsd where something was measured; cost and provenance always."""
+    """By name: dice, hd95, nsd and sessions where something was measured; cost and provenance always."""
     conditions = conditions_of(runs)
-    measured = [table for table in (dice_table(conditions), *boundary_tables(conditions)) if table is not None]
+    asked = (dice_table(conditions), *boundary_tables(conditions), session_table(runs))
+    measured = [table for table in asked if table is not None]
     return {table.slug: table for table in (*measured, cost_table(runs), provenance_table(runs))}
