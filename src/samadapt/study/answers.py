@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,15 +68,6 @@ def judge(
             round(overlap / (size - overlap), 6),
             round(2 * overlap / size, 6),
         )
-
-
-def answers_to_csv(answers: Iterable[Answer]) -> str:
-    """Answers as CSV text with a header."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [f.name for f in fields(Answer)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(answer) for answer in answers)
-    return text.getvalue()
 
 
 def agreement(answers: Iterable[Answer]) -> dict[str, Any]:

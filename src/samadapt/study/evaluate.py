@@ -16,7 +16,7 @@ from samadapt.core.plans import ClickPlan, parse_plan
 from samadapt.core.progress import progress
 from samadapt.core.prompts import PromptSet
 from samadapt.data.store import Store
-from samadapt.study.answers import agreement, answers_to_csv
+from samadapt.study.answers import Answer, agreement
 from samadapt.study.clicking import Sessions
 from samadapt.study.config import EvaluateConfig
 from samadapt.study.interactive import agreement_summary, session_summary
@@ -113,7 +113,7 @@ def _summary(found: Measured, config: EvaluateConfig) -> list[dict[str, Any]]:
 def _write(out: Path, found: Measured, summary: list[dict[str, Any]]) -> None:
     write_text(out / "rows.csv", to_csv(found.rows))
     if found.answers:
-        write_text(out / "answers.csv", answers_to_csv(found.answers))
+        write_text(out / "answers.csv", to_csv(found.answers, Answer))
     for policy, said in found.sessions.items():
         write_text(out / "prompts" / f"{policy.replace(':', '-')}.json", said.to_json())
     write_json(out / "summary.json", summary)

@@ -49,10 +49,10 @@ class Row:
     seconds: float
 
 
-def to_csv(rows: Iterable[Row]) -> str:
-    """Rows as CSV text with a header; floats keep full precision."""
+def to_csv(rows: Iterable[Any], kind: type[Any] = Row) -> str:
+    """Rows, or other records of one dataclass, as CSV text with a header; floats keep full precision."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, [f.name for f in fields(Row)], lineterminator="\n")
+    writer = csv.DictWriter(text, [f.name for f in fields(kind)], lineterminator="\n")
     writer.writeheader()
     writer.writerows(asdict(row) for row in rows)
     return text.getvalue()
