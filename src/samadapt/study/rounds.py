@@ -30,7 +30,10 @@ class Respondent(Protocol):
     """Answers prompts about one image."""
 
     def answer(self, points: Points | None, box: Box | None, mask: NDArray[np.float32] | None) -> Prediction:
-        """Candidates for one object; `mask` is one of `Prediction.low_res_logits` of an earlier answer."""
+        """Candidates for one object; `mask` is what was kept of an earlier answer."""
+
+    def keep(self, answer: Prediction) -> NDArray[np.float32]:
+        """Logits of the best candidate, as the next mask prompt."""
 
 
 @dataclass
@@ -52,6 +55,11 @@ class Clocked:
         )
         self.seconds += time.perf_counter() - began
         return found
+
+    def keep(self, answer: Prediction) -> NDArray[np.float32]:
+        """In pixels of the image for a model that looks closer, else in its mask frame."""
+        kept: NDArray[np.float32] = answer.logits[0] if self.predictor.model.zoom else answer.low_res_logits[0]
+        return kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +101,7 @@ def play(respondent: Respondent, truth: Mask, clicks: int, box: Box | None = Non
         if found is None or not np.array_equal(current, truth):
             xy, label = next_point(truth, current, "centre", named_rng("centre"))
             points = _and(points, xy, label)
-            found = respondent.answer(points, box, None if found is None else found.low_res_logits[0])
+            found = respondent.answer(points, box, None if found is None else respondent.keep(found))
             current = found.mask
         yield Round(points, found)
 
@@ -121,7 +129,7 @@ class _Told:
 
     def ask(self, respondent: Respondent) -> _Told:
         answer = respondent.answer(self.points, self.box, self.logits)
-        self.logits, self.mask = answer.low_res_logits[0], answer.mask
+        self.logits, self.mask = respondent.keep(answer), answer.mask
         return self
 
 
