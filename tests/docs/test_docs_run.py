@@ -21,13 +21,8 @@ PAGES = {
     "docs/index.md": {"not run": 1},
     "docs/tutorials/first-segmentation.md": {"bash": 5, "python": 2},
     "docs/tutorials/adapt.md": {"bash": 8, "python": 1},
-<<<<<<< HEAD
-    "docs/tutorials/measure.md": {"bash": 6, "python": 2},
-    "docs/how-to/own-data.md": {"bash": 4, "json": 1, "not run": 3},
-=======
     "docs/tutorials/measure.md": {"bash": 7, "python": 2},
-    "docs/how-to/own-data.md": {"bash": 4, "json": 1, "not run": 2},
->>>>>>> 0a6e698 (Show sessions of clicks in the report and explain them)
+    "docs/how-to/own-data.md": {"bash": 4, "json": 1, "not run": 3},
     "docs/how-to/doctor.md": {"bash": 2, "python": 1},
     "docs/how-to/samed.md": {"bash": 3, "python": 2, "yaml": 2},
     "docs/how-to/weights.md": {"python": 1, "not run": 4},
