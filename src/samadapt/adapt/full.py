@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from samadapt.adapt.adaptation import Method
 from samadapt.adapt.config import FullConfig
-from samadapt.adapt.parts import DECODER, ENCODER, PROMPT_ENCODER, named
+from samadapt.adapt.parts import DECODER, ENCODER, FINE, PROMPT_ENCODER, named
 
 if TYPE_CHECKING:
     from samadapt.models import SamPromptable
@@ -23,7 +23,7 @@ def insert(model: SamPromptable, config: FullConfig) -> None:
 
 def trainable(model: SamPromptable, config: FullConfig) -> list[str]:
     """Image encoder and mask decoder, and prompt encoder if configured."""
-    return named(model, ENCODER, DECODER) + (named(model, PROMPT_ENCODER) if config.train_prompt_encoder else [])
+    return named(model, ENCODER, FINE, DECODER) + (named(model, PROMPT_ENCODER) if config.train_prompt_encoder else [])
 
 
 def fold(model: SamPromptable) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from samadapt.models import SamPromptable
 
 ENCODER = "sam.vision_encoder."
+FINE = "sam.fine."
 PROMPT_ENCODER = "sam.prompt_encoder."
 DECODER = "sam.mask_decoder."
 DECODER_TRANSFORMER = "sam.mask_decoder.transformer."

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from samadapt.core.errors import ConfigError
 from samadapt.core.image import LabelSet
+from samadapt.models.maps import coarse
 
 if TYPE_CHECKING:
     from samadapt.models import SamPromptable
@@ -56,13 +57,13 @@ class SemanticHead:
         """Side of the logits in pixels: that of the input with a detail branch, else of the decoder's masks."""
         return model.image_size if self.detail else model.mask_size
 
-    def logits(self, model: SamPromptable, embedding: Tensor, pixel_values: Tensor) -> Tensor:
+    def logits(self, model: SamPromptable, embedding: Any, pixel_values: Tensor) -> Tensor:
         """Class logits without any prompt.
 
         Parameters
         ----------
         model : SamPromptable
-        embedding : Tensor of shape (B, C, h, w), float
+        embedding : Tensor of shape (B, C, h, w), float, or FeatureMaps
             From `model.encode`.
         pixel_values : Tensor of shape (B, 3, S, S), float
             What was encoded.
@@ -77,7 +78,7 @@ class SemanticHead:
             return logits
         size = pixel_values.shape[-2:]
         whole = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
-        detail: Tensor = model.detail(pixel_values, embedding)
+        detail: Tensor = model.detail(pixel_values, coarse(embedding))
         return whole + detail.float()
 
     def class_indices(self, labels: Tensor) -> Tensor:

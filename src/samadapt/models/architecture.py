@@ -32,6 +32,8 @@ class Architecture:
         Of the head that predicts IoU.
     mask_channels : int
         Width of the mask prompt's convolutions.
+    fine : int
+        Width of the convolutional path beside the encoder (`samadapt.models.fine`); 0: none, as in SAM.
     decoder_norm_eps : float
         1e-5 in the original code, 1e-6 in transformers' own conversions.
     ambiguous_windows : bool
@@ -55,6 +57,7 @@ class Architecture:
     iou_hidden: int = 256
     iou_depth: int = 3
     mask_channels: int = 16
+    fine: int = 0
     decoder_norm_eps: float = 1e-5
     ambiguous_windows: bool = False
 

@@ -29,12 +29,18 @@ def empty_sam(architecture: Architecture) -> Any:
     Returns
     -------
     transformers.SamModel
-        With scaled-dot-product attention.
+        With scaled-dot-product attention; with a fine path where the architecture has one.
     """
     from transformers import SamModel
 
+    from samadapt.models.fine import FineSamModel
+
+    config = sam_config(architecture)
+    if architecture.fine:
+        config.fine_width = architecture.fine
     with torch.device("meta"):
-        return SamModel._from_config(sam_config(architecture), attn_implementation="sdpa")
+        kind = FineSamModel if architecture.fine else SamModel
+        return kind._from_config(config, attn_implementation="sdpa")
 
 
 def sam_config(a: Architecture) -> Any:

@@ -17,6 +17,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 POSITION = "shared_image_embedding.positional_embedding"
 POSITION_ALIAS = "prompt_encoder.shared_embedding.positional_embedding"
+FINE = "fine.stem.conv.weight"
 _IGNORED = ("pixel_mean", "pixel_std")
 
 _RULES: tuple[tuple[str, str], ...] = (
@@ -105,7 +106,7 @@ def infer_architecture(shapes: Shapes) -> Architecture:
         If a tensor that is needed to tell is absent, or the shapes contradict each other.
     """
     try:
-        return Architecture(**_vision(shapes), **_decoder(shapes))
+        return Architecture(**_vision(shapes), **_decoder(shapes), fine=shapes.get(FINE, (0,))[0])
     except KeyError as error:
         raise CheckpointError(
             f"the file has no {error.args[0]}, so it is not a complete SAM checkpoint",

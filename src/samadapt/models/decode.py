@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from samadapt.core.errors import PromptError
+from samadapt.models.maps import FeatureMaps, coarse
 
 
 class DecoderOutput(NamedTuple):
@@ -34,7 +35,7 @@ class DecoderOutput(NamedTuple):
 
 def decode_tokens(
     sam: Any,
-    embedding: Tensor,
+    embedding: Tensor | FeatureMaps,
     points: Tensor | None = None,
     point_labels: Tensor | None = None,
     boxes: Tensor | None = None,
@@ -48,7 +49,7 @@ def decode_tokens(
     ----------
     sam : transformers.SamModel
     embedding : Tensor of shape (B, C, h, w)
-        Output of the image encoder.
+        Output of the image encoder, or the maps of one with a fine path.
     points : Tensor of shape (B, P, N, 2), optional
         XY in model pixels; an integer is a pixel centre.
     point_labels : Tensor of shape (B, P, N), optional
@@ -70,6 +71,8 @@ def decode_tokens(
     PromptError
         If shapes do not agree, or points come without labels.
     """
+    finer = embedding.finer if isinstance(embedding, FeatureMaps) else ()
+    embedding = coarse(embedding)
     batch, prompts = _check(embedding, points, point_labels, boxes, masks)
     with nullcontext() if learn_prompts else torch.no_grad():
         sparse = _sparse(sam, points, point_labels, boxes)
@@ -80,7 +83,7 @@ def decode_tokens(
     if sparse is not None:
         tokens = torch.cat([tokens, sparse.flatten(0, 1).to(tokens.dtype)], dim=1)
     position = dense_position(sam, image.shape[-2:]).to(image.dtype).expand(len(image), -1, -1, -1)
-    logits, iou = _predict(decoder, tokens, image, position)
+    logits, iou = _predict(decoder, tokens, image, position, [f.repeat_interleave(prompts, 0) for f in finer])
     shape = (batch, prompts)
     return DecoderOutput(logits.float().reshape(*shape, *logits.shape[1:]), iou.float().reshape(*shape, *iou.shape[1:]))
 
@@ -159,8 +162,10 @@ def _dense(sam: Any, embedding: Tensor, masks: Tensor | None, prompts: int) -> T
     return dense
 
 
-def _predict(decoder: Any, tokens: Tensor, image: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits (n, M, 4h, 4w) and IoU (n, M) of n = B * P prompts."""
+def _predict(
+    decoder: Any, tokens: Tensor, image: Tensor, position: Tensor, finer: list[Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Logits (n, M, 4h, 4w) and IoU (n, M) of n = B * P prompts; `finer` is empty or the finest and the finer map."""
     queries, keys = decoder.transformer(
         point_embeddings=tokens[:, None],
         image_embeddings=image,
@@ -169,8 +174,10 @@ def _predict(decoder: Any, tokens: Tensor, image: Tensor, position: Tensor) -> t
     )
     queries, keys = queries[:, 0], keys[:, 0]
     upscaled = keys.transpose(1, 2).unflatten(2, image.shape[-2:])
-    upscaled = decoder.activation(decoder.upscale_layer_norm(decoder.upscale_conv1(upscaled)))
-    upscaled = decoder.activation(decoder.upscale_conv2(upscaled))
+    upscaled = decoder.upscale_conv1(upscaled)
+    upscaled = decoder.activation(decoder.upscale_layer_norm(upscaled + finer[1] if finer else upscaled))
+    upscaled = decoder.upscale_conv2(upscaled)
+    upscaled = decoder.activation(upscaled + finer[0] if finer else upscaled)
     mlps = decoder.output_hypernetworks_mlps
     weights = torch.stack([mlp(queries[:, 1 + i]) for i, mlp in enumerate(mlps)], dim=1)
     logits = (weights @ upscaled.flatten(2)).unflatten(2, upscaled.shape[-2:])

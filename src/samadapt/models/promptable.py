@@ -16,6 +16,7 @@ from samadapt.models.architecture import Architecture
 from samadapt.models.decode import DecoderOutput, decode_tokens, select
 from samadapt.models.display import to_pixels
 from samadapt.models.load_report import LoadReport
+from samadapt.models.maps import FeatureMaps
 from samadapt.models.preprocess import Preprocessing
 
 Pictures = Image | NDArray[Any] | Tensor | Sequence["Image | NDArray[Any] | Tensor"]
@@ -114,7 +115,7 @@ class SamPromptable(nn.Module):
             return self.preprocessing.apply(to_pixels(image))[None].to(self.device)
         return torch.cat([self.preprocess(one) for one in image])
 
-    def encode(self, pixel_values: Tensor) -> Tensor:
+    def encode(self, pixel_values: Tensor) -> Any:
         """Image embedding, differentiable.
 
         Parameters
@@ -125,13 +126,15 @@ class SamPromptable(nn.Module):
         Returns
         -------
         Tensor of shape (B, C, h, w)
+            `FeatureMaps`, which stand for it, where the network has a fine path.
         """
         embedding: Tensor = self.sam.vision_encoder(pixel_values).last_hidden_state
-        return embedding
+        path = getattr(self.sam, "fine", None)
+        return embedding if path is None else FeatureMaps(embedding, path(pixel_values, embedding))
 
     def decode(
         self,
-        embedding: Tensor,
+        embedding: Any,
         points: Tensor | None = None,
         point_labels: Tensor | None = None,
         boxes: Tensor | None = None,
@@ -168,7 +171,7 @@ class SamPromptable(nn.Module):
 
     def decode_tokens(
         self,
-        embedding: Tensor,
+        embedding: Any,
         points: Tensor | None = None,
         point_labels: Tensor | None = None,
         boxes: Tensor | None = None,

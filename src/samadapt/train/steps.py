@@ -8,11 +8,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+from samadapt.models.fine import encoder_parts
 from samadapt.train.clicks import error_clicks
 from samadapt.train.config import BoxTask, InteractiveTask, SemanticTask
 from samadapt.train.losses import Loss, box_loss, dice_per_mask, focal_per_mask, iou_per_mask, semantic_loss
@@ -43,11 +44,11 @@ class Step(nn.Module):
         self.model, self.bf16 = model, bf16
         if model.device.type == "cpu":
             _plain_decoder_attention(model)
-        encoder = model.sam.vision_encoder
-        self.encoder_learns = any(parameter.requires_grad for parameter in encoder.parameters())
+        parts = encoder_parts(model.sam)
+        self.encoder_learns = any(parameter.requires_grad for part in parts for parameter in part.parameters())
 
-    def encode(self, pixel_values: Tensor) -> Tensor:
-        """Embedding (B, C, h, w) float32; without a graph where nothing in the encoder learns."""
+    def encode(self, pixel_values: Tensor) -> Any:
+        """Embedding (B, C, h, w) float32, or `FeatureMaps`; without a graph where nothing in the encoder learns."""
         with self._precision(pixel_values.device), nullcontext() if self.encoder_learns else torch.no_grad():
             return self.model.encode(pixel_values).float()
 
@@ -127,7 +128,7 @@ class InteractiveStep(Step):
 
     def answers(
         self,
-        embedding: Tensor,
+        embedding: Any,
         boxes: Tensor | None,
         points: Tensor | None,
         labels: Tensor | None,

@@ -1,0 +1,111 @@
+"""SAM with a fine path: convolutions over the pixels whose maps join the mask decoder's upscaling.
+
+A small vision transformer sees an image in patches of 8 or 16 pixels and learns borders slowly. The fine path sees the
+pixels themselves at the resolution of the masks, receives the image embedding, and adds its maps to the decoder's
+upscaled ones, as SAM 2 adds those of its first stages. It is computed once an image; a prompt costs no more.
+
+References
+----------
+.. [1] Ravi et al. 2024, SAM 2, arXiv:2408.00714; facebookresearch/sam2 2b90b9f, modeling/sam/mask_decoder.py.
+.. [2] Ke et al. 2023, Segment Anything in High Quality, arXiv:2306.01567.
+.. [3] Lin et al. 2017, Feature Pyramid Networks, arXiv:1612.03144.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+from transformers import SamModel
+
+
+class FinePath(nn.Module):
+    """Two maps finer than the embedding.
+
+    Parameters
+    ----------
+    width : int
+        Channels at the resolution of the masks; twice as many at half of it.
+    patch_size : int
+        Of the image encoder, a multiple of 4: the masks have four pixels for each token.
+    channels : int
+        C, of the embedding.
+    """
+
+    def __init__(self, width: int, patch_size: int, channels: int) -> None:
+        super().__init__()
+        stride = patch_size // 4
+        self.stem = _Layer(3, width, 2 * stride - 1, stride)
+        self.first = _Layer(width, width)
+        self.reduce = _Layer(width, 2 * width, 3, 2)
+        self.second = _Layer(2 * width, 2 * width)
+        self.tokens = nn.Conv2d(channels, 2 * width, 1)
+        self.join_tokens = _Layer(2 * width, 2 * width)
+        self.lateral = nn.Conv2d(2 * width, width, 1)
+        self.join_first = _Layer(width, width)
+        self.finest = nn.Conv2d(width, channels // 8, 1)
+        self.finer = nn.Conv2d(2 * width, channels // 4, 1)
+
+    def forward(self, pixel_values: Tensor, embedding: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps for the decoder.
+
+        Parameters
+        ----------
+        pixel_values : Tensor of shape (B, 3, S, S)
+        embedding : Tensor of shape (B, C, h, w)
+
+        Returns
+        -------
+        finest : Tensor of shape (B, C / 8, 4 h, 4 w)
+        finer : Tensor of shape (B, C / 4, 2 h, 2 w)
+        """
+        first = self.first(self.stem(pixel_values))
+        second = self.second(self.reduce(first))
+        second = self.join_tokens(second + _twice(self.tokens(embedding)))
+        first = self.join_first(first + _twice(self.lateral(second)))
+        return self.finest(first), self.finer(second)
+
+
+class FineSamModel(SamModel):  # type: ignore[misc]
+    """transformers' SamModel with a fine path beside its image encoder.
+
+    Parameters
+    ----------
+    config : transformers.SamConfig
+        With `fine_width` beside the fields of SAM.
+    """
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        vision = config.vision_config
+        self.fine = FinePath(config.fine_width, vision.patch_size, vision.output_channels)
+
+
+class _Layer(nn.Module):
+    """Convolution, instance norm, leaky rectifier."""
+
+    def __init__(self, before: int, after: int, kernel: int = 3, stride: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(before, after, kernel, stride, padding=kernel // 2, bias=False)
+        self.layer_norm = nn.InstanceNorm2d(after, affine=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, after, H / stride, W / stride)."""
+        return nn.functional.leaky_relu(self.layer_norm(self.conv(x)), 0.01)
+
+
+def _twice(x: Tensor) -> Tensor:
+    return interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+def fine_path(sam: Any) -> FinePath | None:
+    """The fine path of a network, if it has one."""
+    path: FinePath | None = getattr(sam, "fine", None)
+    return path
+
+
+def encoder_parts(sam: Any) -> list[nn.Module]:
+    """What is computed once an image: the image encoder, and the fine path where there is one."""
+    path = fine_path(sam)
+    return [sam.vision_encoder] if path is None else [sam.vision_encoder, path]
