@@ -135,3 +135,15 @@ def test_existing_output_is_kept_unless_told(model: str, picture: Path, tmp_path
 def test_a_prompt_free_model_takes_no_box(semantic: str, picture: Path, tmp_path: Path) -> None:
     with pytest.raises(PromptError, match="prompt-free"):
         predict(source=picture, model=semantic, box=("5,5,30,30",), out=tmp_path / "x.png")
+
+
+def test_tiles_are_predicted_one_by_one_and_put_together(semantic: str, picture: Path, tmp_path: Path) -> None:
+    whole = io.open(picture).pixels
+    (done,) = predict(source=picture, model=semantic, out=tmp_path / "tiled.png", tile_px=32, overlap_px=8)
+    values = io.open_label(tmp_path / "tiled.png").values
+    assert values.shape == (40, 60)
+    assert sum(done.pixels.values()) == np.count_nonzero(values)
+    Picture.fromarray(whole[8:, 28:]).save(tmp_path / "corner.png")
+    predict(source=tmp_path / "corner.png", model=semantic, out=tmp_path / "corner_labels.png")
+    corner = io.open_label(tmp_path / "corner_labels.png").values
+    assert np.array_equal(values[24:, 44:], corner[16:, 16:])

@@ -7,7 +7,20 @@ import pickle
 import numpy as np
 import pytest
 
-from fake import dicom, flare22, folders, medsam_npz, msd, nnunet, sammed2d, totalsegmentator
+from fake import (
+    aerial,
+    amos,
+    dicom,
+    flare22,
+    folders,
+    infrared,
+    medsam_npz,
+    msd,
+    nnunet,
+    sammed2d,
+    synapse,
+    totalsegmentator,
+)
 from samadapt.core.errors import ConfigError
 from samadapt.core.image import Image, LabelMap, Volume
 from samadapt.data import recipes
@@ -27,7 +40,7 @@ LAYOUTS = {
     "medsam-npz": (medsam_npz.write, "medsam-npz", 2, 1, 0, (5, 32, 28), {None}),
     "kvasir": (folders.write_kvasir, "kvasir-seg", 9, 1, 0, (64, 64), {"train", "val", "test"}),
     "sirst": (folders.write_sirst, "sirst", 5, 1, 0, (40, 56), {None}),
-    "gid": (folders.write_gid, "gid-mtl5", 10, 5, 0, (32, 32), {None}),
+    "gid mtl5": (folders.write_gid, "gid-mtl5", 10, 5, 0, (32, 32), {None}),
     "dubai": (folders.write_dubai, "dubai-aerial", 6, 5, 0, (30, 40), {None}),
     "dubai flat": (lambda r: folders.write_dubai(r, flat=True), "dubai-aerial", 6, 5, 0, (30, 40), {None}),
     "dsb2018": (folders.write_dsb2018, "dsb2018", 2, 1, 0, (48, 40), {None}),
@@ -43,21 +56,36 @@ LAYOUTS = {
         *("totalsegmentator", 3, 3, 0, (24, 40, 48), {"train", "val", "test"}),
     ),
     "totalsegmentator map": (totalsegmentator.write_map, "totalsegmentator", 1, 3, 1, (24, 40, 48), {None}),
+    "flare22 official": (flare22.write_official, "flare22", 5, 13, 3, (24, 40, 48), {"train", "val"}),
+    "synapse": (synapse.write_raw, "synapse", 5, 8, 1, (24, 40, 48), {"train", "test"}),
+    "synapse npz": (synapse.write_npz, "synapse-npz", 25, 8, 0, (24, 40, 48), {"train", "test"}),
+    "synapse npz unlisted": (
+        lambda r: synapse.write_npz(r, lists=False),
+        *("synapse-npz", 25, 8, 0, (24, 40, 48), {"train", "test"}),
+    ),
+    "amos": (amos.write, "amos", 4, 15, 1, (24, 40, 48), {"train", "val"}),
+    "gid": (aerial.write_gid, "gid", 27, 5, 0, (64, 64), {None}),
+    "loveda": (aerial.write_loveda, "loveda", 8, 6, 1, (32, 32), {"train", "val"}),
+    "nuaa-sirst": (infrared.write_nuaa, "nuaa-sirst", 6, 1, 0, (40, 56), {"train", "test"}),
+    "sirst-5k": (infrared.write_sirst5k, "sirst-5k", 6, 1, 0, (40, 56), {"train", "test"}),
     "spleen": (folders.write_spleen, "folder", 1, 1, 0, (24, 40, 48), {None}),
 }
+
+FOLDER_NAMES = {"kvasir": "Kvasir-SEG", "sirst-5k": "SIRST-5k"}
+OPTIONS = {"gid": {"tile_px": 64}}
 
 
 @pytest.fixture(params=LAYOUTS)
 def layout(request, tmp_path):
     writer, *expected = LAYOUTS[request.param]
-    name = "Kvasir-SEG" if request.param == "kvasir" else "data"
-    return writer(tmp_path / name), *expected
+    root = writer(tmp_path / FOLDER_NAMES.get(request.param, "data"))
+    return root, OPTIONS.get(request.param, {}), *expected
 
 
 def test_detects_lists_and_loads(layout):
-    root, recipe, cases, labels, exclusions, shape, splits = layout
+    root, options, recipe, cases, labels, exclusions, shape, splits = layout
     assert recipes.detect(root) == recipe
-    found = recipes.get(recipe).find(root)
+    found = recipes.get(recipe).find(root, **options)
     assert len(found.cases) == cases
     assert len(found.label_set) == labels
     assert len(found.exclusions) == exclusions

@@ -77,7 +77,8 @@ def encode_case(source: CaseSource, name: str, settings: EncodeSettings, part: P
     volume, label = _as_volume(loaded, settings.slice_axis, name)
     volume = _stored_type(volume, name)
     modality = source.modality or volume.modality  # a file only knows grey from colour
-    window = window_of(volume.voxels, modality, settings.window)
+    protocol = loaded.window if settings.window == "auto" else None
+    window = protocol or window_of(volume.voxels, modality, settings.window)
     with disk_errors(part), open(part, "wb") as file:
         encoder = _Encoder(file, settings, name)
         for z in range(len(volume)):

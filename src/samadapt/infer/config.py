@@ -23,6 +23,10 @@ class PredictConfig(Config):
     window: str = Field("auto", description="auto, a preset such as ct-soft-tissue, or low,high intensities.")
     modality: str = Field("", description="CT, MR, ... where the file does not say.")
     out: Path = Field(description="File to write, or folder if the source is one.")
+    tile_px: int | None = Field(
+        None, ge=32, description="Cut a large picture into tiles of this side, for a prompt-free model; none: not cut."
+    )
+    overlap_px: int = Field(0, ge=0, description="Pixels that neighbouring tiles share; each pixel is taken once.")
     batch_size: int = Field(8, ge=1, description="Slices encoded at once.")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")
     overwrite: bool = Field(False, description="Predict again where the output exists (a folder skips what is done).")

@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samadapt.core.errors import PromptError, RunFolderError
+from samadapt.core.grid import Grid
 from samadapt.core.image import Image, LabelMap, Volume
 from samadapt.core.progress import progress
 from samadapt.core.prompts import Box, Points
+from samadapt.data.tiling import Tiling
 from samadapt.infer.config import PredictConfig
 from samadapt.infer.predictor import Predictor
 from samadapt.infer.propagate import propagate
@@ -145,7 +147,20 @@ def _semantic(
     head = require_head(model)
     if config.box or config.point:
         raise PromptError("this model is prompt-free and takes no box or point", where=config.model)
+    if isinstance(image, Image) and config.tile_px is not None:
+        return _segment_tiles(model, image, config), head.label_set.names, ()
     return segment(model, image, batch_size=config.batch_size), head.label_set.names, ()
+
+
+def _segment_tiles(model: SamPromptable, image: Image, config: PredictConfig) -> LabelMap:
+    """Labels of a picture tile by tile; every pixel is taken from the tile whose border is farthest."""
+    tiling = Tiling(*image.shape, config.tile_px or max(image.shape), config.overlap_px)
+    parts = []
+    for tile in tiling:
+        pixels = image.pixels[tile.y0 : tile.y1, tile.x0 : tile.x1]
+        grid = Grid.from_spacing(pixels.shape[:2], image.grid.spacing_mm)
+        parts.append(segment(model, dataclasses.replace(image, pixels=pixels, grid=grid)).values)
+    return LabelMap(tiling.join(parts), image.grid, source=image.source)
 
 
 def _prompted(

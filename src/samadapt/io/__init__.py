@@ -9,7 +9,7 @@ from __future__ import annotations
 from samadapt.io.dicom import Series, find_series
 from samadapt.io.find import find_images, is_series
 from samadapt.io.labels import label_names, open_label
-from samadapt.io.reading import open, open_pair
+from samadapt.io.reading import open, open_pair, picture_size
 from samadapt.io.sniff import sniff
 from samadapt.io.write import save_image, save_label, save_mask
 
@@ -22,6 +22,7 @@ __all__ = [
     "open",
     "open_label",
     "open_pair",
+    "picture_size",
     "save_image",
     "save_label",
     "save_mask",

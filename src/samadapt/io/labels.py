@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from samadapt.core.errors import ConfigError, LabelError
 from samadapt.core.image import Image, LabelMap
 from samadapt.io import readers
-from samadapt.io.readers import ReadOptions
+from samadapt.io.readers import ReadOptions, Region
+from samadapt.io.region import require_regions
 from samadapt.io.sniff import sniff
 
 _LUMA = (299, 587, 114)  # ITU-R BT.601, in thousandths
@@ -21,7 +22,13 @@ _SHOWN = 8
 Colours = Mapping[tuple[int, int, int], int]
 
 
-def open_label(path: str | Path, *, threshold: float | None = None, colors: Colours | None = None) -> LabelMap:
+def open_label(
+    path: str | Path,
+    *,
+    threshold: float | None = None,
+    colors: Colours | None = None,
+    region: Region | None = None,
+) -> LabelMap:
     """Open a label map; the content decides the format.
 
     Without `threshold` and `colors` the numbers in the file are the labels: palette indices, and 255 stays 255.
@@ -35,6 +42,8 @@ def open_label(path: str | Path, *, threshold: float | None = None, colors: Colo
         Values above it become 1, others 0: for masks saved as JPEG (127) and for probability maps.
     colors : mapping of (R, G, B) to int, optional
         Label of every colour that may occur, 0..255.
+    region : (y0, x0, y1, x1), optional
+        Only this part, as in `samadapt.io.open`.
 
     Returns
     -------
@@ -53,7 +62,9 @@ def open_label(path: str | Path, *, threshold: float | None = None, colors: Colo
     if threshold is not None and colors is not None:
         raise ConfigError("threshold and colors exclude each other", where=path, remedy="Give one of them.")
     name = sniff(path)
-    image = readers.get(name)(path, ReadOptions(is_label=True, as_stored=colors is None))
+    require_regions(name, region, path)
+    options = ReadOptions(is_label=True, as_stored=colors is None, region=region)
+    image = readers.get(name)(path, options)
     values = image.pixels if isinstance(image, Image) else image.voxels
     if colors is not None:
         labels = labels_of_colors(values, image.grid.shape, colors, path)

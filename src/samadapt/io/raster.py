@@ -14,6 +14,7 @@ from samadapt.core.grid import Grid
 from samadapt.core.image import Image
 from samadapt.io.decoding import decoding, native
 from samadapt.io.readers import ReadOptions
+from samadapt.io.region import cropped
 
 _GREY, _PALETTE = 0, 3  # PNG colour types
 
@@ -32,7 +33,15 @@ def read(path: Path, options: ReadOptions) -> Image:
     """
     with decoding(path, "image"):
         pixels = native(_decode(path, options.as_stored), path)
-    return flat_image(pixels, path, options.modality)
+    return flat_image(cropped(pixels, options.region, path), path, options.modality)
+
+
+def size(path: Path) -> tuple[int, int]:
+    """(H, W) from the header."""
+    import PIL.Image
+
+    with decoding(path, "image"), PIL.Image.open(path) as image:
+        return image.height, image.width
 
 
 def flat_image(pixels: NDArray[Any], path: Path, modality: str) -> Image:

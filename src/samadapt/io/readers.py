@@ -36,6 +36,10 @@ WHAT_IS_READ = (
 )
 
 
+Region = tuple[int, int, int, int]
+"""(y0, x0, y1, x1) in pixels, the ends not included."""
+
+
 @dataclass(frozen=True)
 class ReadOptions:
     """How a file is to be read.
@@ -52,6 +56,8 @@ class ReadOptions:
         Palette indices and low-bit greys are wanted as the numbers in the file, not as colours.
     series : str
         Of a folder that holds several DICOM series, the SeriesInstanceUID of the one that is wanted.
+    region : Region or None
+        Only this part of a picture is wanted.
     """
 
     modality: str = ""
@@ -59,6 +65,7 @@ class ReadOptions:
     is_label: bool = False
     as_stored: bool = False
     series: str = ""
+    region: Region | None = None
 
 
 Reader = Callable[[Path, ReadOptions], Image | Volume]

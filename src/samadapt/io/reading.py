@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
@@ -12,7 +13,8 @@ from samadapt.core.errors import ConfigError, FileFormatError
 from samadapt.core.image import Image, LabelMap, Volume
 from samadapt.io import readers
 from samadapt.io.decoding import require_finite
-from samadapt.io.readers import ReadOptions
+from samadapt.io.readers import ReadOptions, Region
+from samadapt.io.region import require_regions
 from samadapt.io.sniff import sniff
 
 NonFinite = Literal["refuse", "keep", "zero"]
@@ -25,6 +27,7 @@ def open(
     channels: bool = False,
     series: str = "",
     nonfinite: NonFinite = "refuse",
+    region: Region | None = None,
 ) -> Image | Volume:
     """Open an image; the content decides the format, the name never does.
 
@@ -44,6 +47,8 @@ def open(
         SeriesInstanceUID of the DICOM series that is wanted, if the folder holds several.
     nonfinite : {"refuse", "keep", "zero"}
         What to do with NaN and infinite values.
+    region : (y0, x0, y1, x1), optional
+        Only this part of a PNG, JPEG or one-page TIFF, ends not included; of a TIFF no other strips are read.
 
     Returns
     -------
@@ -56,12 +61,15 @@ def open(
         If the file is missing, empty, truncated, or of a format that nothing reads; if the folder holds several
         DICOM series and none was chosen.
     InvalidGeometry
-        If the spacing is not positive, the axes coincide, there is a fourth axis, or slices are missing or doubled.
+        If the spacing is not positive, the axes coincide, there is a fourth axis, slices are missing or doubled, or
+        `region` is not inside.
     NonFiniteValues
         If there are NaN or infinite values and `nonfinite` is "refuse".
     """
     path = Path(path)
-    image = readers.get(sniff(path))(path, ReadOptions(modality=modality, channels=channels, series=series))
+    name = sniff(path)
+    require_regions(name, region, path)
+    image = readers.get(name)(path, ReadOptions(modality=modality, channels=channels, series=series, region=region))
     return _checked(image, path, nonfinite)
 
 
@@ -100,6 +108,22 @@ def open_pair(
         )
     image, label = read_pair(path, name, ReadOptions(modality=modality))
     return _checked(image, path, nonfinite), label
+
+
+def picture_size(path: str | Path) -> tuple[int, int]:
+    """(H, W) of a PNG, JPEG or one-page TIFF, from its header.
+
+    Raises
+    ------
+    FileFormatError
+        If it is none of these, or damaged.
+    """
+    path = Path(path)
+    name = sniff(path)
+    require_regions(name, (0, 0, 1, 1), path)
+    module = importlib.import_module("samadapt.io.tiff" if name == "tiff" else "samadapt.io.raster")
+    height, width = module.size(path)
+    return height, width
 
 
 def _checked(image: Image | Volume, path: Path, nonfinite: NonFinite) -> Image | Volume:

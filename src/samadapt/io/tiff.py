@@ -13,7 +13,8 @@ from samadapt.core.grid import Grid
 from samadapt.core.image import Image, Volume
 from samadapt.io.decoding import decoding, native
 from samadapt.io.raster import flat_image
-from samadapt.io.readers import ReadOptions
+from samadapt.io.readers import ReadOptions, Region
+from samadapt.io.region import require_inside
 
 _MIN_IS_WHITE, _PALETTE, _SEPARATED = 0, 3, 5  # TIFF photometric interpretations
 
@@ -41,6 +42,15 @@ def read(path: Path, options: ReadOptions) -> Image | Volume:
     return _arrange(np.ascontiguousarray(array), axes.rstrip("S"), path, options.modality)
 
 
+def size(path: Path) -> tuple[int, int]:
+    """(H, W) of the first page."""
+    import tifffile
+
+    with decoding(path, "TIFF"), tifffile.TiffFile(path) as file:
+        page = file.series[0].keyframe
+        return int(page.imagelength), int(page.imagewidth)
+
+
 def write(array: NDArray[Any], path: Path, *, colour: bool) -> None:
     """Write (H, W[, C]) or (Z, H, W[, C]) losslessly; `colour` says that the last axis holds channels."""
     import tifffile
@@ -64,9 +74,56 @@ def _decode(path: Path, options: ReadOptions) -> tuple[NDArray[Any], str]:
                 remedy="Split it into one file an image (tiffsplit).",
             )
         page = series[0].keyframe
-        pixels = np.asarray(series[0].asarray())
         axes: str = series[0].axes
+        if options.region is not None:
+            pixels, axes = _region(series[0], page, options.region, path)
+        else:
+            pixels = np.asarray(series[0].asarray())
         return _interpret(pixels, axes, page, options.as_stored, path)
+
+
+def _region(series: Any, page: Any, region: Region, path: Path) -> tuple[NDArray[Any], str]:
+    """Pixels of a part of a one-page picture and its axes; of chunky files only the strips or tiles that are needed."""
+    kept = "".join(name for name, length in zip(series.axes, series.shape) if name in "YX" or length != 1)
+    if kept not in ("YX", "YXS"):
+        raise InvalidGeometry(
+            f"only a part of a one-page picture can be read; this TIFF has the axes {series.axes} {series.shape}",
+            where=path,
+            remedy="Save it as one page with its bands interleaved.",
+        )
+    require_inside(region, (page.imagelength, page.imagewidth), path)
+    y0, x0, y1, x1 = region
+    bands = int(page.samplesperpixel)
+    found = np.zeros((y1 - y0, x1 - x0, bands), dtype=page.dtype)
+    for index in _needed(page, region):
+        _paste(page, index, found, region)
+    return (found, "YXS") if kept == "YXS" else (found[..., 0], "YX")
+
+
+def _needed(page: Any, region: Region) -> list[int]:
+    """Numbers of the strips or tiles that touch a region."""
+    height = int(page.tilelength if page.is_tiled else min(page.rowsperstrip, page.imagelength))
+    width = int(page.tilewidth if page.is_tiled else page.imagewidth)
+    columns = -(-int(page.imagewidth) // width)
+    y0, x0, y1, x1 = region
+    rows = range(y0 // height, -(-y1 // height))
+    return [row * columns + column for row in rows for column in range(x0 // width, -(-x1 // width))]
+
+
+def _paste(page: Any, index: int, found: NDArray[Any], region: Region) -> None:
+    file = page.parent.filehandle
+    file.seek(page.dataoffsets[index])
+    data = file.read(page.databytecounts[index])
+    segment, (_, _, top, left, _), _ = page.decode(data, index, jpegtables=page.jpegtables)
+    if segment is None:  # a sparse tile: all zero
+        return
+    pixels = segment[0]
+    y0, x0, y1, x1 = region
+    rows = slice(max(y0, top), min(y1, top + pixels.shape[0]))
+    columns = slice(max(x0, left), min(x1, left + pixels.shape[1]))
+    found[rows.start - y0 : rows.stop - y0, columns.start - x0 : columns.stop - x0] = pixels[
+        rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
+    ]
 
 
 def _interpret(pixels: NDArray[Any], axes: str, page: Any, as_stored: bool, path: Path) -> tuple[NDArray[Any], str]:

@@ -66,10 +66,14 @@ class LoadedCase:
     image : Image or Volume
     label : LabelMap or list of ObjectMask
         A list where objects are instances or overlap (2-D only).
+    window : tuple of float or None
+        (low, high) intensities that become 0 and 255 where the dataset's protocol fixes them; it holds unless
+        another window is asked for.
     """
 
     image: Image | Volume
     label: LabelMap | Objects
+    window: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

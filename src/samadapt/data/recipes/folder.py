@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from samadapt import io
 from samadapt.core.errors import DataError, SamadaptError
 from samadapt.core.image import LabelSet
 from samadapt.data.recipes.base import CaseSource, Exclusion, Found, RecipeInfo, require_cases, require_folder
 from samadapt.data.recipes.folder_options import SPLIT_FOLDERS, FolderOptions, merge_options
 from samadapt.data.recipes.loading import LabelRule, PairLoader, modality_of_name
-from samadapt.data.recipes.pairing import image_files, pair_files, stem
+from samadapt.data.recipes.pairing import image_files, pair_files, stem, visible
+from samadapt.data.tiling import Tile, Tiling
 
 INSTANCE_FOLDER = "instances"
 
@@ -67,7 +69,9 @@ class Folder:
         names = setting.names or infer_names(labels, rule, setting.ignore, exclusions)
         label_set = LabelSet.from_names(names or {1: "object"}, setting.ignore, setting.modality)
         broken = {name for name, _ in exclusions}
-        cases = [_case(row, label_set, rule, setting) for row in rows if row[3].name not in broken]
+        whole = [_case(row, label_set, rule, setting) for row in rows if row[3].name not in broken]
+        cases = [tile for case in whole for tile in tiles_of(case, setting, exclusions)]
+        exclusions.extend(_unpaired(source, setting))
         cases = _apply_lists(_unique_names(cases), setting, source, exclusions)
         found = Found(sorted(cases, key=lambda case: case.name), label_set, exclusions)
         return require_cases(found, source, "images/ and masks/ (or labels/) holding files with the same names")
@@ -78,7 +82,7 @@ Row = tuple[Group, str, Path, Path]
 
 def groups(source: Path, setting: FolderOptions) -> Iterator[Group]:
     """Every pair of image folder and label folder at most two levels below `source`."""
-    for base in [source, *_subfolders(source, 2)]:
+    for base in [source, *subfolders(source, 2)]:
         images = next((base / name for name in setting.image_folders if (base / name).is_dir()), None)
         labels = next((base / name for name in setting.label_folders if (base / name).is_dir()), None)
         objects = base / INSTANCE_FOLDER
@@ -88,6 +92,18 @@ def groups(source: Path, setting: FolderOptions) -> Iterator[Group]:
         if images and labels:
             yield Group(base.relative_to(source).parts, images, labels, bool(instances))
     yield from _split_inside(source, setting)
+
+
+def _unpaired(source: Path, setting: FolderOptions) -> list[Exclusion]:
+    """Images of folders that have no label folder beside them, as the test part of many sets."""
+    used = {group.images for group in groups(source, setting)}
+    folders = [base / name for base in [source, *subfolders(source, 2)] for name in setting.image_folders]
+    alone = [f for f in folders if f.is_dir() and f not in used and not any(f in u.parents for u in used)]
+    return [
+        (path.name, f"image without label ({folder.relative_to(source)}/ has no masks beside it)")
+        for folder in alone
+        for path in visible(folder)
+    ]
 
 
 def _split_inside(source: Path, setting: FolderOptions) -> Iterator[Group]:
@@ -100,11 +116,12 @@ def _split_inside(source: Path, setting: FolderOptions) -> Iterator[Group]:
                     yield Group((split,), images, labels, bool(setting.instances))
 
 
-def _subfolders(folder: Path, depth: int) -> list[Path]:
+def subfolders(folder: Path, depth: int) -> list[Path]:
+    """Folders at most `depth` levels below a folder, hidden ones left out, in order."""
     if depth == 0 or not folder.is_dir():
         return []
     children = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-    return [found for child in children for found in (child, *_subfolders(child, depth - 1))]
+    return [found for child in children for found in (child, *subfolders(child, depth - 1))]
 
 
 def _pairs(group: Group, setting: FolderOptions, exclusions: list[Exclusion]) -> list[Row]:
@@ -121,6 +138,21 @@ def _case(row: Row, label_set: LabelSet, rule: LabelRule, setting: FolderOptions
     loader = PairLoader((image,), label, label_set, setting.modality, rule, instances)
     modality = setting.modality or modality_of_name(image.name)
     return CaseSource(name, patient_of(name, setting.patient), group.split, modality, loader, (image, label))
+
+
+def tiles_of(case: CaseSource, setting: FolderOptions, exclusions: list[Exclusion]) -> list[CaseSource]:
+    """The case itself, or one case a tile: they keep the picture's name as patient, so no picture is in two splits."""
+    if setting.tile_px is None or not isinstance(case.loader, PairLoader):
+        return [case]
+    try:
+        height, width = io.picture_size(case.files[0])
+    except SamadaptError as error:
+        exclusions.append((case.name, str(error)))
+        return []
+    return [
+        replace(case, name=f"{case.name}_{tile.name}", loader=replace(case.loader, region=tile.region))
+        for tile in Tiling(height, width, setting.tile_px, setting.overlap_px)
+    ]
 
 
 def patient_of(name: str, pattern: str) -> str:
@@ -154,8 +186,18 @@ def _apply_lists(
             raise DataError(f"the split list of {split!r} does not exist", where=source / file)
         lines = (source / file).read_text(encoding="utf-8").split("\n")
         split_of |= {stem(Path(line.strip())): split for line in lines if line.strip()}
-    exclusions.extend((case.name, "in no split list") for case in cases if case.name not in split_of)
-    return [replace(case, split=split_of[case.name]) for case in cases if case.name in split_of]
+    known = {picture_of(case) for case in cases}
+    exclusions.extend((case.name, "in no split list") for case in cases if picture_of(case) not in split_of)
+    exclusions.extend(
+        (n, f"listed for {s}, but there is no such image with a mask") for n, s in split_of.items() if n not in known
+    )
+    return [replace(case, split=split_of[picture_of(case)]) for case in cases if picture_of(case) in split_of]
+
+
+def picture_of(case: CaseSource) -> str:
+    """Name of the picture that a case is, or is a tile of."""
+    region = getattr(case.loader, "region", None)
+    return case.name.removesuffix("_" + Tile(*region).name) if region else case.name
 
 
 def infer_names(labels: list[Path], rule: LabelRule, ignore: int | None, exclusions: list[Exclusion]) -> dict[int, str]:

@@ -53,6 +53,10 @@ class FolderOptions(Config):
     split_lists: dict[Literal["train", "val", "test"], str] = Field(
         default_factory=dict, description="Split to text file with one case name a line, e.g. {train: splits/a.txt}."
     )
+    tile_px: int | None = Field(
+        None, ge=32, description="Side of the tiles that large pictures are cut into; none: whole pictures"
+    )
+    overlap_px: int = Field(0, ge=0, description="Pixels that neighbouring tiles share at least")
     image_folders: tuple[str, ...] = Field(IMAGE_FOLDERS, description="Names an image folder may have.")
     label_folders: tuple[str, ...] = Field(LABEL_FOLDERS, description="Names a label folder may have.")
     image_suffixes: tuple[str, ...] = Field(IMAGE_SUFFIXES, description="Endings an image's stem may have.")

@@ -13,6 +13,7 @@ from samadapt import io
 from samadapt.core.errors import DataError, LabelError, ShapeMismatch
 from samadapt.core.image import Image, LabelMap, LabelSet, Volume
 from samadapt.data.recipes.base import LoadedCase, ObjectMask, Objects
+from samadapt.io.readers import Region
 
 JPEG_THRESHOLD = 127
 Colours = tuple[tuple[tuple[int, int, int], int], ...]
@@ -36,17 +37,17 @@ class LabelRule:
     colours: Colours = ()
     values: tuple[tuple[int, int], ...] = ()
 
-    def read(self, path: Path) -> LabelMap:
-        """Label map of a file under this rule."""
+    def read(self, path: Path, region: Region | None = None) -> LabelMap:
+        """Label map of a file, or of a part of it, under this rule."""
         if self.colours:
-            return self._replaced(io.open_label(path, colors=dict(self.colours)))
+            return self._replaced(io.open_label(path, colors=dict(self.colours), region=region))
         if self.threshold == "auto":
             if io.sniff(path) == "jpeg":
-                return io.open_label(path, threshold=JPEG_THRESHOLD)
-            label = io.open_label(path)
+                return io.open_label(path, threshold=JPEG_THRESHOLD, region=region)
+            label = io.open_label(path, region=region)
             binary = not self.values and is_black_and_white(label.values)
             return self._replaced(replace(label, values=label.values > JPEG_THRESHOLD) if binary else label)
-        return self._replaced(io.open_label(path, threshold=self.threshold))
+        return self._replaced(io.open_label(path, threshold=self.threshold, region=region))
 
     def _replaced(self, label: LabelMap) -> LabelMap:
         if not self.values:
@@ -78,6 +79,8 @@ class PairLoader:
         None: the label file holds classes. A number: it holds instance ids, all of this label.
     channels : bool
         True for 4-D files whose last axis is channels.
+    region : (y0, x0, y1, x1) or None
+        The tile of a picture that is the case; None: all of it.
     """
 
     images: tuple[Path, ...]
@@ -87,26 +90,30 @@ class PairLoader:
     rule: LabelRule = LabelRule()
     instances: int | None = None
     channels: bool = False
+    region: Region | None = None
 
     def __call__(self) -> LoadedCase:
         image = self._image()
         if self.instances is not None:
             return LoadedCase(image, self._objects(image))
-        label = self.rule.read(self.label)
+        label = self.rule.read(self.label, self.region)
         image, label = on_one_grid(image, label, where=self.label)
         require_explained(label, self.label_set, where=self.label)
         return LoadedCase(image, label)
 
     def _image(self) -> Image | Volume:
         modality = self.modality or modality_of_name(self.images[0].name)
-        return stack([io.open(path, modality=modality, channels=self.channels) for path in self.images])
+        return stack([self._open(path, modality) for path in self.images])
+
+    def _open(self, path: Path, modality: str) -> Image | Volume:
+        return io.open(path, modality=modality, channels=self.channels, region=self.region)
 
     def _objects(self, image: Image | Volume) -> Objects:
         if isinstance(image, Volume):
             raise DataError(
                 "instance labels are read for 2-D images only", where=self.label, remedy="Leave instances off."
             )
-        values = io.open_label(self.label).values
+        values = io.open_label(self.label, region=self.region).values
         require_shape(image, values.shape, where=self.label)
         label = self.instances or 1
         return [ObjectMask(values == i, label) for i in np.unique(values) if i]

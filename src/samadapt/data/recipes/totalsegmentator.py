@@ -27,6 +27,7 @@ from samadapt.data.recipes.base import (
 )
 from samadapt.data.recipes.loading import LabelRule, PairLoader, modality_of_name
 from samadapt.data.recipes.pairing import image_files, stem, visible
+from samadapt.data.recipes.totalsegmentator_classes import class_map
 
 _IMAGES = {"ct.nii.gz": "CT", "mri.nii.gz": "MR"}
 _SEGMENTED = "_seg"
@@ -35,7 +36,11 @@ _SEGMENTED = "_seg"
 class TotalSegmentatorOptions(Config):
     """Options of the `totalsegmentator` recipe."""
 
-    classes: tuple[str, ...] = Field((), description="Only these structures, e.g. [liver, spleen]; all if not given.")
+    classes: str | tuple[str, ...] = Field(
+        (),
+        description="Only these structures, e.g. [liver, spleen], or a class map by name, which also fixes the "
+        "numbers: total, organs, vertebrae, cardiac, muscles, ribs, flare22; all structures found if not given.",
+    )
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ class TotalSegmentator:
         "doi:10.1148/ryai.230024",
         url="https://doi.org/10.5281/zenodo.10047292",
         how_to_get="Download Totalsegmentator_dataset_v201.zip and unpack it; the folder holds s0000, s0001, ... and "
-        "meta.csv.",
+        "meta.csv. Choose structures by name: -s options.classes=organs.",
     )
 
     def matches(self, source: Path) -> bool:
@@ -102,11 +107,14 @@ def _label_maps(source: Path) -> list[Path]:
     return [path for path in paths if stem(path).endswith(_SEGMENTED) and path.name.endswith((".nii", ".nii.gz"))]
 
 
-def _find_subjects(source: Path, subjects: Sequence[Path], classes: tuple[str, ...]) -> Found:
+def _find_subjects(source: Path, subjects: Sequence[Path], classes: str | tuple[str, ...]) -> Found:
     exclusions: list[Exclusion] = []
     masks = {subject: image_files(subject / "segmentations", exclusions) for subject in subjects}
     names = sorted({stem(path) for paths in masks.values() for path in paths})
-    value_of = {name: value for value, name in enumerate(_kept(names, classes, source), start=1)}
+    if isinstance(classes, str):
+        value_of = class_map(classes)
+    else:
+        value_of = {name: value for value, name in enumerate(_kept(names, classes, source), start=1)}
     splits = _splits(source / "meta.csv")
     cases = []
     for subject, paths in masks.items():
@@ -140,7 +148,7 @@ def _splits(table: Path) -> dict[str, str]:
     return {row["image_id"]: row["split"] for row in rows if row.get("image_id") and row.get("split")}
 
 
-def _find_maps(source: Path, classes: tuple[str, ...]) -> Found:
+def _find_maps(source: Path, classes: str | tuple[str, ...]) -> Found:
     exclusions: list[Exclusion] = []
     labels = [path for path in _label_maps(source) if io.label_names(path)]
     images = [path for path in image_files(source, exclusions) if path not in labels]
@@ -148,10 +156,14 @@ def _find_maps(source: Path, classes: tuple[str, ...]) -> Found:
     exclusions.extend((label.name, "label without image") for label, image in pairs.items() if image is None)
     exclusions.extend((image.name, "image without label") for image in images if image not in pairs.values())
     names = _present(labels)
-    kept = _kept(list(names.values()), classes, source)
-    label_set = LabelSet.from_names({value: name for value, name in names.items() if name in kept})
-    dropped = tuple((value, 0) for value, name in names.items() if name not in kept)
-    case = partial(_map_case, label_set=label_set, rule=LabelRule(threshold=None, values=dropped))
+    if isinstance(classes, str):
+        value_of = class_map(classes)
+    else:
+        kept = _kept(list(names.values()), classes, source)
+        value_of = {name: value for value, name in names.items() if name in kept}
+    label_set = LabelSet.from_names({value: name for name, value in value_of.items()})
+    changed = tuple((value, value_of.get(name, 0)) for value, name in names.items() if value_of.get(name) != value)
+    case = partial(_map_case, label_set=label_set, rule=LabelRule(threshold=None, values=changed))
     return Found([case(label, image) for label, image in pairs.items() if image], label_set, exclusions)
 
 
