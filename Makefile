@@ -31,7 +31,7 @@ docs: $(STAMP)  ## the documentation as a website in site/
 
 bench: $(STAMP)  ## every benchmark, both sides in one run
 	$(BIN)/pip install -q -c constraints.txt -e '.[bench]'
-	for file in prepare read metrics train_step scenes startup; do $(BIN)/python benchmarks/$$file.py; done
+	for file in prepare read metrics train_step scenes startup tiny; do $(BIN)/python benchmarks/$$file.py; done
 
 clean:  ## the environment and everything made by it
 	rm -rf $(VENV) site build dist
