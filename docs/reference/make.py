@@ -94,7 +94,7 @@ def _models() -> list[tuple[Any, ...]]:
         (
             f"`{e.name}`" + (" *" if e.status == "listed" else ""),
             e.title,
-            e.image_size,
+            e.image_size or "any",
             "" if e.parameters is None else f"{e.parameters:,}",
             e.preprocessing,
             e.licence,

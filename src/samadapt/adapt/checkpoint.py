@@ -228,20 +228,28 @@ def _describe(model: SamPromptable, parameters: int) -> AdapterInfo:
 
 
 def _to_tree(info: AdapterInfo) -> dict[str, Any]:
-    tree = {key: value for key, value in vars(info).items() if key != "label_set"}
-    if info.label_set is None:
-        return tree | {"label_set": None}
-    labels = [asdict(label) for label in info.label_set.labels]
-    return tree | {"label_set": {"labels": labels, "ignore": info.label_set.ignore}}
+    return vars(info) | {"label_set": label_set_tree(info.label_set)}
 
 
 def _from_tree(tree: dict[str, Any]) -> AdapterInfo:
     fields = {key: tree[key] for key in AdapterInfo.__dataclass_fields__}
     if not (isinstance(fields["method"], dict) and isinstance(fields["context"], dict)):
         raise ValueError("method and context must be mappings")
-    labels = fields.pop("label_set")
-    label_set = labels and LabelSet(tuple(Label(**label) for label in labels["labels"]), labels["ignore"])
-    return AdapterInfo(label_set=label_set or None, **fields)
+    return AdapterInfo(**fields | {"label_set": label_set_from(fields["label_set"])})
+
+
+def label_set_tree(label_set: LabelSet | None) -> dict[str, Any] | None:
+    """Label set as JSON-ready fields; None stays None."""
+    if label_set is None:
+        return None
+    return {"labels": [asdict(label) for label in label_set.labels], "ignore": label_set.ignore}
+
+
+def label_set_from(tree: dict[str, Any] | None) -> LabelSet | None:
+    """Inverse of `label_set_tree`."""
+    if not tree:
+        return None
+    return LabelSet(tuple(Label(**label) for label in tree["labels"]), tree["ignore"])
 
 
 def _check_format(tree: Any, path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from samadapt.adapt.adaptation import Method
 from samadapt.adapt.config import FullConfig
 from samadapt.adapt.parts import DECODER, ENCODER, FINE, PROMPT_ENCODER, named
+from samadapt.adapt.specialist import is_specialist
 
 if TYPE_CHECKING:
     from samadapt.models import SamPromptable
@@ -22,7 +23,9 @@ def insert(model: SamPromptable, config: FullConfig) -> None:
 
 
 def trainable(model: SamPromptable, config: FullConfig) -> list[str]:
-    """Image encoder and mask decoder, and prompt encoder if configured."""
+    """Image encoder and mask decoder, and prompt encoder if configured; all of a specialist."""
+    if is_specialist(model):
+        return named(model, "")
     return named(model, ENCODER, FINE, DECODER) + (named(model, PROMPT_ENCODER) if config.train_prompt_encoder else [])
 
 

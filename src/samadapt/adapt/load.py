@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from samadapt.adapt.specialist import find_specialist
 from samadapt.core.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ def load_model(
     ----------
     name_or_path : str or path
         Name from the catalog, a checkpoint, an adapter folder, or the run folder of a training; the last two
-        load their own base model. SAM-Med2D files bring their adapters along.
+        load their own base model. SAM-Med2D files bring their adapters along. A specialist's run folder gives the
+        specialist.
     image_size : int, optional
         Side of the model's input in pixels; None: that of the adapter, or of the checkpoint.
     adapter : path, optional
@@ -41,6 +43,9 @@ def load_model(
         If the adapter was made for another base model or image size.
     """
 
+    specialist = find_specialist(name_or_path)
+    if specialist is not None:
+        return _specialist(specialist, image_size, adapter)
     own = None if Path(name_or_path).is_file() else find_adapter(name_or_path)
     if own is not None and adapter is not None:
         raise CheckpointError(
@@ -72,6 +77,14 @@ def find_weights(path: str | Path) -> Path | None:
         if len(files) == 1:
             return files[0]
     return None
+
+
+def _specialist(description: Path, image_size: int | None, adapter: str | Path | None) -> SamPromptable:
+    from samadapt.adapt.specialist import load_specialist
+
+    if adapter is not None:
+        raise CheckpointError("a specialist takes no adapter", where=description)
+    return load_specialist(description, image_size)
 
 
 def _whole(name_or_path: str | Path, image_size: int | None) -> SamPromptable:

@@ -8,7 +8,8 @@ import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 from samadapt.adapt.adaptation import Adaptation, Method, adaptation_of, freeze_all_but, head_names, remember
-from samadapt.adapt.config import ENTRY_POINTS, ExternalConfig
+from samadapt.adapt.config import ENTRY_POINTS, ExternalConfig, FullConfig
+from samadapt.adapt.specialist import require_sam
 from samadapt.config import Config, load_config
 from samadapt.core.errors import ConfigError
 
@@ -89,6 +90,8 @@ def inject(model: SamPromptable, config: Config, *, seed: int = 0) -> Adaptation
     if isinstance(config, ExternalConfig):
         config = parse_config({"method": config.method} | config.options)
     method = get(str(getattr(config, "method", "")))
+    if method.config is not FullConfig:
+        require_sam(model, str(getattr(config, "method", "")))
     with seeded("adapt", getattr(config, "method", ""), seed):
         method.insert(model, config)
     freeze_all_but(model, [*method.trainable(model, config), *head_names(model)])

@@ -33,5 +33,7 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print the cata
     for entry in entries:
         count = "" if entry.parameters is None else f"{entry.parameters / 1e6:.1f} M"
         name = f"{entry.name} *" if entry.status == "listed" else entry.name
-        table.add_row(name, str(entry.image_size), count, entry.licence, entry.where_from.removeprefix("https://"))
+        table.add_row(
+            name, str(entry.image_size or "any"), count, entry.licence, entry.where_from.removeprefix("https://")
+        )
     Console().print(table)

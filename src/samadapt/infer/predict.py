@@ -120,9 +120,12 @@ def _predict_file(model: SamPromptable, source: Path, out: Path, config: Predict
 
 
 def trained_on(model: SamPromptable) -> dict[str, Any]:
-    """Modality and window of the images an adapter was trained on; empty for a base model."""
+    """Modality and window of the images an adapter or a specialist was trained on; empty for a base model."""
     from samadapt.adapt.adaptation import adaptation_of
+    from samadapt.models.specialists import Specialist
 
+    if isinstance(model, Specialist):
+        return dict(model.context)
     adaptation = adaptation_of(model)
     return {} if adaptation is None else dict(adaptation.context)
 

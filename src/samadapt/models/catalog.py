@@ -7,7 +7,7 @@ from typing import Literal
 
 from samadapt.core.errors import CheckpointError
 
-Status = Literal["packaged", "hub", "file", "listed"]
+Status = Literal["packaged", "hub", "file", "listed", "untrained"]
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class Entry:
     title : str
     family : str
         "sam", "medsam", ...
-    status : {"packaged", "hub", "file", "listed"}
-        Inside this package; downloaded from the Hugging Face hub; a file to be downloaded by hand; or known, but not
-        loadable yet.
+    status : {"packaged", "hub", "file", "listed", "untrained"}
+        Inside this package; downloaded from the Hugging Face hub; a file to be downloaded by hand; known, but not
+        loadable yet; or without weights, to be trained from nothing.
     hub_id : str
         Repository on the Hugging Face hub, or "".
     url : str
@@ -65,6 +65,8 @@ class Entry:
         """Where the weights come from, for people."""
         if self.status == "packaged":
             return "in the package"
+        if self.status == "untrained":
+            return "trained by samadapt train"
         return self.url if self.status == "file" else self.hub_id
 
 
@@ -216,6 +218,30 @@ _ENTRIES = (
         "Apache-2.0",
         _SAM2,
         1024,
+    ),
+    Entry(
+        "unet",
+        "U-Net, a specialist trained from nothing",
+        "specialist",
+        "untrained",
+        "",
+        "",
+        "Apache-2.0",
+        "Ronneberger et al. 2015, U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI",
+        0,
+        note="Takes the image size and intensities of your store; width and depth with -s specialist.width, .depth.",
+    ),
+    Entry(
+        "deeplabv3plus",
+        "DeepLabV3+, a specialist trained from nothing",
+        "specialist",
+        "untrained",
+        "",
+        "",
+        "Apache-2.0",
+        "Chen et al. 2018, Encoder-Decoder with Atrous Separable Convolution for Semantic Image Segmentation, ECCV",
+        0,
+        note="ResNet-50, 18 or 34 (-s specialist.backbone); ImageNet weights from a file with specialist.weights.",
     ),
 )
 

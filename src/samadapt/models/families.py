@@ -38,6 +38,10 @@ _ELSE = "Give a SAM 1 or MedSAM checkpoint; `samadapt models` shows what can be 
 SAM = Family("sam", "a SAM checkpoint in the original layout", loadable=True)
 SAM_TRANSFORMERS = Family("sam", "a SAM checkpoint in the transformers layout", loadable=True)
 _MARKED: tuple[tuple[tuple[str, ...], Family], ...] = (
+    (
+        ("specialist.classifier.",),
+        Family("specialist", "a specialist", advice="Give it with the JSON file that training wrote beside it."),
+    ),
     (("w_a_000",), Family("samed-lora", "a SAMed LoRA file without its base model", adapters="lora", advice=_BASE)),
     (
         ("image_encoder.trunk.", "vision_encoder.backbone.blocks."),

@@ -203,6 +203,12 @@ def _entry(entry: catalog.Entry) -> Checkpoint:
             where=entry.name,
             remedy="Use a SAM 1 or MedSAM model; `samadapt models` shows which can be loaded.",
         )
+    if entry.status == "untrained":
+        raise CheckpointError(
+            f"{entry.title}: there are no weights to load",
+            where=entry.name,
+            remedy=f"Train it: samadapt train --model {entry.name} --data STORE --out RUN; then give RUN.",
+        )
     if entry.status == "file":
         raise CheckpointError(
             f"{entry.title} is not on the hub", where=entry.name, remedy=f"See {entry.url}. {entry.note}"

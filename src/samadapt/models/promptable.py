@@ -15,6 +15,7 @@ from samadapt.core.image import Image
 from samadapt.models.architecture import Architecture
 from samadapt.models.decode import DecoderOutput, decode_tokens, select
 from samadapt.models.display import to_pixels
+from samadapt.models.fine import encoder_parts
 from samadapt.models.load_report import LoadReport
 from samadapt.models.maps import FeatureMaps
 from samadapt.models.preprocess import Preprocessing
@@ -86,6 +87,16 @@ class SamPromptable(nn.Module):
     def mask_tokens(self) -> int:
         """Masks that `decode_tokens` draws."""
         return int(self.sam.mask_decoder.mask_tokens.weight.shape[0])
+
+    @property
+    def encoder_parts(self) -> list[nn.Module]:
+        """What is computed once an image, the image encoder first."""
+        return encoder_parts(self.sam)
+
+    @property
+    def decoder(self) -> Any:
+        """Mask decoder."""
+        return self.sam.mask_decoder
 
     def frame(self, hw: tuple[int, int]) -> Frame:
         """Mapping between an (H, W) image and this model's input."""

@@ -18,11 +18,13 @@ from samadapt.core.errors import ConfigError, DataError
 from samadapt.data.store import Store
 from samadapt.models import SamPromptable, preprocess
 from samadapt.models.architecture import KNOWN, Architecture
+from samadapt.models.specialists import NAMES as SPECIALISTS
 from samadapt.train.config import NEW, SYNTHETIC, AugmentConfig, InteractiveTask, SemanticTask, TrainConfig
 from samadapt.train.fast_encoder import halve_frozen, quicken
 from samadapt.train.order import Order, slice_weights
 from samadapt.train.pictures import Pictures, ScenePictures, StorePictures, labels_by_slice, split_rows
 from samadapt.train.samples import ObjectSamples, Prepare, SemanticSamples, Zoom
+from samadapt.train.specialist import new_specialist
 from samadapt.train.steps import BoxStep, InteractiveStep, SemanticStep, Step, make_step
 from samadapt.train.validate import ObjectValidator, SemanticValidator, Validator, chosen_rows, filled_rows
 
@@ -30,8 +32,8 @@ ZOOM_SHARE = 0.65
 """Share of closely shown objects in training a model that looks closer."""
 ZOOM = 2.0
 """How closely a model looks that only learnt it in training: side of the square, in boxes."""
-PUBLISHED = {"lora": (5e-3, 0.1)}
-"""Learning rate and weight decay by method; (1e-4, 0.01) for all others, (1e-3, 0.05) for a new model."""
+PUBLISHED = {"lora": (5e-3, 0.1), NEW: (1e-3, 0.05)} | dict.fromkeys(SPECIALISTS, (1e-3, 4e-5))
+"""Learning rate and weight decay by method, or by kind of a model made from nothing; (1e-4, 0.01) for all others."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,9 @@ def build(config: TrainConfig, device: torch.device) -> Parts:
     pictures = _pictures(config, store)
     model = _model(config, store).to(device)
     bf16 = uses_bf16(config, device)
-    quicken(model.sam.vision_encoder)
+    quicken(model.encoder_parts[0])
     if bf16:
-        halve_frozen(model.sam.vision_encoder)
+        halve_frozen(model.encoder_parts[0])
     step = make_step(model, config.task, bf16=bf16).train()
     samples = _samples(config, pictures, model)
     views = 1 if store is not None else config.synthetic.views
@@ -84,8 +86,8 @@ def build(config: TrainConfig, device: torch.device) -> Parts:
 def build_optimizer(config: TrainConfig, model: SamPromptable) -> torch.optim.AdamW:
     """AdamW over exactly the parameters that learn."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    new = config.model == NEW
-    lr, decay = (1e-3, 0.05) if new else PUBLISHED.get(config.method.method, (1e-4, 0.01))
+    kind = config.model if config.model in (NEW, *SPECIALISTS) else config.method.method
+    lr, decay = PUBLISHED.get(kind, (1e-4, 0.01))
     settings = config.optimizer
     optimizer = torch.optim.AdamW(
         parameters,
@@ -114,7 +116,7 @@ def cpu_has_bf16() -> bool:
 
 
 def _model(config: TrainConfig, store: Store | None) -> SamPromptable:
-    model = _new(config) if config.model == NEW else load_model(config.model, config.image_size)
+    model = _base(config, store)
     if config.preprocessing is not None:
         model.preprocessing = preprocess.get(config.preprocessing, model.image_size)
     if isinstance(config.task, SemanticTask) and store is not None and model.head is None:
@@ -126,6 +128,12 @@ def _model(config: TrainConfig, store: Store | None) -> SamPromptable:
     if config.gradient_checkpointing:
         model.checkpoint_encoder(True)
     return model
+
+
+def _base(config: TrainConfig, store: Store | None) -> SamPromptable:
+    if config.model in SPECIALISTS:
+        return new_specialist(config, store)
+    return _new(config) if config.model == NEW else load_model(config.model, config.image_size)
 
 
 def _new(config: TrainConfig) -> SamPromptable:

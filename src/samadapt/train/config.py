@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from samadapt.adapt.config import LoraConfig, MethodConfig
 from samadapt.config.base import Config
+from samadapt.models.specialists.plan import NAMES as SPECIALISTS
 
 SYNTHETIC = "synthetic"
 NEW = "new"
@@ -182,6 +183,17 @@ class NewModel(Config):
     preprocessing: str = Field("tiny", description="Preprocessing by name: tiny, sam, medsam, sammed2d, samed")
 
 
+class SpecialistConfig(Config):
+    """A network trained from nothing for one task."""
+
+    width: int = Field(24, ge=4, description="unet: channels of the first level, doubled at every level")
+    depth: int = Field(3, ge=1, le=6, description="unet: how often it halves the image")
+    backbone: Literal["resnet18", "resnet34", "resnet50"] = Field("resnet50", description="deeplabv3plus: its encoder")
+    weights: Path | None = Field(
+        None, description="deeplabv3plus: torchvision's file of the backbone's ImageNet weights; none: random"
+    )
+
+
 class SyntheticConfig(Config):
     """Generated scenes, drawn on the fly."""
 
@@ -196,8 +208,13 @@ class SyntheticConfig(Config):
 class TrainConfig(Config):
     """A training run."""
 
-    model: str = Field(NEW, description="Catalog name, checkpoint or run folder; new: an untrained network, see new")
+    model: str = Field(
+        NEW,
+        description="Catalog name, checkpoint or run folder; new: an untrained network, see new; "
+        "unet or deeplabv3plus: see specialist",
+    )
     new: NewModel = Field(NewModel(), description="Network when model is new")
+    specialist: SpecialistConfig = Field(SpecialistConfig(), description="Network when model is unet or deeplabv3plus")
     image_size: int | None = Field(None, ge=32, description="Side of the model's input in pixels; none: its own")
     preprocessing: str | None = Field(
         None,
@@ -246,6 +263,14 @@ class TrainConfig(Config):
     resume: bool = Field(
         False, description="Go on with the run in the folder; on the CPU bit for bit with the same threads"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _all_of_a_specialist(cls, tree: Any) -> Any:
+        """A specialist has nothing to adapt, so its method need not be said."""
+        if isinstance(tree, dict) and tree.get("model") in SPECIALISTS and tree.get("method") is None:
+            return tree | {"method": {"method": "full"}}
+        return tree
 
     @model_validator(mode="after")
     def _has_length(self) -> TrainConfig:

@@ -45,6 +45,7 @@ def quicken(encoder: nn.Module) -> int:
     Parameters
     ----------
     encoder : transformers.SamVisionEncoder
+        Or another network, which is left as it is.
 
     Returns
     -------
@@ -52,7 +53,7 @@ def quicken(encoder: nn.Module) -> int:
         Blocks changed.
     """
     changed = 0
-    for layer in encoder.layers:  # type: ignore[union-attr]
+    for layer in getattr(encoder, "layers", ()):
         if type(layer) is SamVisionLayer and layer.attn.use_rel_pos:
             layer.__class__ = FastLayer
             changed += 1

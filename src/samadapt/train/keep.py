@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from samadapt.adapt.checkpoint import save_adapter
+from samadapt.adapt.specialist import save_specialist
 from samadapt.models import SamPromptable
 from samadapt.models.loading import save_packaged
+from samadapt.models.specialists import Specialist
 
 
 class Keeper:
@@ -18,7 +20,8 @@ class Keeper:
     ----------
     folder : Path
         Run folder: ``adapter/`` is the best and ``last/`` the last adapter; for a whole model ``model/`` and
-        ``model-last/``, each with float16 tensors and a JSON file that `samadapt.models.load` reads.
+        ``model-last/``, each with float16 tensors and a JSON file that `samadapt.models.load` reads (a specialist:
+        float32 tensors, for `samadapt.load_model`).
     model : SamPromptable
     context : dict
         Stored with an adapter.
@@ -50,7 +53,10 @@ class Keeper:
             shutil.copytree(self.last, self.best)
 
     def _write(self, folder: Path, facts: dict[str, Any]) -> None:
-        if self.whole:
+        if isinstance(self.model, Specialist):
+            self.model.context = dict(self.context)
+            save_specialist(self.model, folder, **facts)
+        elif self.whole:
             save_packaged(self.model, folder, self.model.name, **facts)
         else:
             save_adapter(self.model, folder, context=self.context)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from samadapt.adapt.adaptation import assert_trainable
+from samadapt.adapt.specialist import is_specialist
 from samadapt.core.errors import ConfigError
 from samadapt.train.build import Parts
 from samadapt.train.config import NEW, TrainConfig
@@ -56,7 +57,8 @@ class Loop:
         self.base_lr = float(optimizer.defaults["lr"])
         self.step, self.optimizer = fabric.setup(parts.step, optimizer)
         self.main: bool = fabric.is_global_zero
-        self.keeper = Keeper(config.out, parts.model, parts.context, whole=config.model == NEW)
+        whole = config.model == NEW or is_specialist(parts.model)
+        self.keeper = Keeper(config.out, parts.model, parts.context, whole=whole)
         self.log = JsonLines(config.out / "log.jsonl", step=progress.step) if self.main else None
         self.val = JsonLines(config.out / "val.jsonl", step=progress.step) if self.main else None
         self.board = open_tensorboard(config.out / "tensorboard") if config.tensorboard and self.main else None

@@ -51,11 +51,21 @@ def learning(model: nn.Module) -> dict[str, nn.Parameter]:
     return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
+def statistics(model: nn.Module) -> dict[str, torch.Tensor]:
+    """{name: buffer} of what batch norms have counted, in the model's order."""
+    norms = [(name, m) for name, m in model.named_modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    return {f"{name}.{key}": value for name, norm in norms for key, value in norm.named_buffers()}
+
+
 def save_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
-    """Write weights that learn, optimiser and progress, atomically; readable with ``weights_only=True``."""
+    """Write weights that learn, norm statistics, optimiser and progress, atomically.
+
+    The file is readable with ``weights_only=True``.
+    """
     state = {
         "version": VERSION,
         "weights": {name: parameter.detach() for name, parameter in learning(model).items()},
+        "statistics": statistics(model),
         "optimizer": optimizer.state_dict(),
         "progress": asdict(progress),
     }
@@ -79,6 +89,9 @@ def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(state["weights"][name])
+        kept = state.get("statistics", {})
+        for name, buffer in statistics(model).items():
+            buffer.copy_(kept[name])
     optimizer.load_state_dict(state["optimizer"])
     known = {field.name for field in fields(Progress)}
     return Progress(**{key: value for key, value in state["progress"].items() if key in known})

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from samadapt.models.fine import encoder_parts
 from samadapt.train.clicks import error_clicks
 from samadapt.train.config import BoxTask, InteractiveTask, SemanticTask
 from samadapt.train.losses import Loss, box_loss, dice_per_mask, focal_per_mask, iou_per_mask, semantic_loss
@@ -44,8 +43,8 @@ class Step(nn.Module):
         self.model, self.bf16 = model, bf16
         if model.device.type == "cpu":
             _plain_decoder_attention(model)
-        parts = encoder_parts(model.sam)
-        self.encoder_learns = any(parameter.requires_grad for part in parts for parameter in part.parameters())
+        parameters = (parameter for part in model.encoder_parts for parameter in part.parameters())
+        self.encoder_learns = any(parameter.requires_grad for parameter in parameters)
 
     def encode(self, pixel_values: Tensor) -> Any:
         """Embedding (B, C, h, w) float32, or `FeatureMaps`; without a graph where nothing in the encoder learns."""
@@ -201,7 +200,7 @@ def _plain_decoder_attention(model: SamPromptable) -> None:
     Its heads are 8 wide and one side has under ten tokens: on the CPU the fused kernel takes four times as long, most
     of it in the backward pass.
     """
-    for module in model.sam.mask_decoder.modules():
+    for module in model.decoder.modules():
         if hasattr(module, "num_attention_heads") and hasattr(module, "config"):
             module.config = copy.copy(module.config)
             module.config._attn_implementation = "eager"
