@@ -42,12 +42,13 @@ def _shrink_phantoms(monkeypatch) -> None:
 
 def _shorten_training(monkeypatch) -> None:
     import samadapt.train.run as module
+    from samadapt.models.specialists import NAMES as SPECIALISTS
 
     run = module.run
 
     def short(config):
         few = {"steps": 2, "epochs": None, "max_minutes": None, "batch_size": 2, "accumulate": 1, "num_workers": 0}
-        few |= {"model": "tiny", "image_size": None}
+        few |= {} if config.model in SPECIALISTS else {"model": "tiny", "image_size": None}
         limits = config.validation.model_copy(update={"max_cases": 1, "max_slices": 2})
         return run(config.model_copy(update=few | {"validation": limits}))
 
