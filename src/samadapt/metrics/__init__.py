@@ -15,7 +15,15 @@ from samadapt.metrics.definitions import METRICS, Convention, EmptyPolicy
 from samadapt.metrics.named import convention, conventions
 from samadapt.metrics.pooled import Counts, count, counter, merge, pooled_conventions
 from samadapt.metrics.scoring import Score, score, score_conventions
-from samadapt.metrics.stats import Mean, bootstrap_interval, case_means, class_means, dataset_mean, mean_of
+from samadapt.metrics.stats import (
+    Mean,
+    bootstrap_interval,
+    case_means,
+    class_means,
+    dataset_mean,
+    finite_mean,
+    mean_of,
+)
 from samadapt.metrics.targets import TargetCounts, Targets
 
 __all__ = [
@@ -39,6 +47,7 @@ __all__ = [
     "count",
     "counter",
     "dataset_mean",
+    "finite_mean",
     "gap_between",
     "holm",
     "mean_of",

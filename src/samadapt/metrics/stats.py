@@ -126,7 +126,7 @@ def case_means(rows: Sequence[Row], figure: str, *, background: bool = False) ->
     for row in rows:
         if background or int(row["label"]) != 0:
             values.setdefault(str(row["case"]), []).append(float(row[figure]))
-    return {case: _finite_mean(numbers) for case, numbers in values.items()}
+    return {case: finite_mean(numbers) for case, numbers in values.items()}
 
 
 def dataset_mean(rows: Sequence[Row], figure: str, *, background: bool = False, seed: object = 0) -> Mean:
@@ -152,6 +152,7 @@ def _count(rows: Sequence[Row], figure: str, test: Callable[[float], bool]) -> i
     return sum(test(float(row[figure])) for row in rows)
 
 
-def _finite_mean(values: list[float]) -> float:
+def finite_mean(values: Iterable[float]) -> float:
+    """Mean of the values that are neither NaN nor infinite; NaN if there is none."""
     finite = [v for v in values if math.isfinite(v)]
     return float(np.mean(finite)) if finite else float("nan")

@@ -38,6 +38,7 @@ def render(runs: list[Run], tables: Mapping[str, Table]) -> str:
         galleries=_galleries(runs),
         unpictured=[run.name for run in runs if run.kind == "evaluate" and not run.overlays],
         tables=tables,
+        conventions=[table for slug, table in tables.items() if slug.startswith(("conventions", "counted"))],
         runs=runs,
         measured=any(run.kind == "evaluate" for run in runs),
         started=max(str(run.manifest.get("started", ""))[:10] for run in runs),

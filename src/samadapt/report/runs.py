@@ -14,6 +14,7 @@ from samadapt.core.manifest import RUN_FILE, read_run
 
 KINDS = ("train", "evaluate")
 _ENTRY_KEYS = {"prompts", "method", "choice", "label", "name", "figure", "mean", "low", "high", "n", "left_out"}
+_CONVENTION_KEYS = {"convention", "prompts", "method", "choice", "name", "figure", "value", "unit", "left_out"}
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Run:
         summary.json of an evaluation, else empty.
     rows : tuple of dict
         rows.csv with numbers as float, empty if the file is not there.
+    conventions : tuple of dict
+        conventions.json, empty if only one convention was asked for.
     log, val : tuple of dict
         Lines of log.jsonl and val.jsonl.
     overlays : tuple of Path
@@ -45,6 +48,7 @@ class Run:
     facts: Mapping[str, Any]
     summary: tuple[Mapping[str, Any], ...] = ()
     rows: tuple[Mapping[str, Any], ...] = ()
+    conventions: tuple[Mapping[str, Any], ...] = ()
     log: tuple[Mapping[str, Any], ...] = ()
     val: tuple[Mapping[str, Any], ...] = ()
     overlays: tuple[Path, ...] = ()
@@ -101,7 +105,8 @@ def _read(folder: Path, name: str) -> Run:
         log, val = _lines(folder / "log.jsonl"), _lines(folder / "val.jsonl")
         return Run(folder, name, manifest, facts, log=log, val=val)
     summary, rows = _summary(folder, manifest), _rows(folder / "rows.csv")
-    return Run(folder, name, manifest, facts, summary, rows, overlays=_overlays(folder))
+    conventions = _entries(folder / "conventions.json", _CONVENTION_KEYS) if rows else ()
+    return Run(folder, name, manifest, facts, summary, rows, conventions, overlays=_overlays(folder))
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
@@ -125,13 +130,21 @@ def _summary(folder: Path, manifest: Mapping[str, Any]) -> tuple[Mapping[str, An
             where=folder,
             remedy="Finish it with samadapt evaluate --resume.",
         )
+    return _entries(path, _ENTRY_KEYS)
+
+
+def _entries(path: Path, keys: set[str]) -> tuple[Mapping[str, Any], ...]:
+    """List of mappings that have some keys; empty if the file is not there."""
+    if not path.exists():
+        return ()
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
-        lacking = [sorted(_ENTRY_KEYS - set(entry)) for entry in entries if not set(entry) >= _ENTRY_KEYS]
+        lacking = [sorted(keys - set(entry)) for entry in entries if not set(entry) >= keys]
     except (ValueError, TypeError) as error:
-        raise RunFolderError(f"summary.json is damaged: {error}", where=folder, remedy="Repeat the run.") from error
+        where = path.parent
+        raise RunFolderError(f"{path.name} is damaged: {error}", where=where, remedy="Repeat the run.") from error
     if lacking:
-        raise RunFolderError(f"an entry of summary.json lacks {', '.join(lacking[0])}", where=folder)
+        raise RunFolderError(f"an entry of {path.name} lacks {', '.join(lacking[0])}", where=path.parent)
     return tuple(entries)
 
 

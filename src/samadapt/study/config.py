@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import Field, field_validator
 
 from samadapt.config import Config
+from samadapt.core.errors import ConfigError
 from samadapt.core.plans import ALIASES, parse_plan
 
 _POLICY = re.compile(r"box|centre|none|point:[1-9]\d*")
@@ -41,6 +42,9 @@ class EvaluateConfig(Config):
         description="Definition of the figures: strict, transunet, flare22, monai, nnunet, deepmind, medpy, medsam, "
         "cvpr24, sammed2d, irstd, remote-sensing.",
     )
+    conventions: tuple[str, ...] = Field(
+        (), description="Score the same predictions under these conventions too: names, or all."
+    )
     max_cases: int | None = Field(None, ge=1, description="Measure only the first cases of the split.")
     batch_size: int = Field(8, ge=1, description="Slices encoded at once.")
     seed: int = Field(0, description="Seed of the prompt draws and of the bootstrap intervals.")
@@ -53,8 +57,7 @@ class EvaluateConfig(Config):
     @field_validator("prompts", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
-        parts = [value] if isinstance(value, str) else list(value)  # type: ignore[call-overload]
-        return tuple(word for part in parts for word in re.split(r"[,|\s]+", str(part)) if word)
+        return split_words(value)
 
     @field_validator("prompts")
     @classmethod
@@ -76,6 +79,16 @@ class EvaluateConfig(Config):
             raise ValueError("a target is a Dice or IoU between 0 and 1")
         return value
 
+    @field_validator("conventions", mode="before")
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        return split_words(value)
+
+    @field_validator("conventions")
+    @classmethod
+    def _known_conventions(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return known_conventions(value)
+
 
 def _require_one_of_a_kind(policies: tuple[str, ...]) -> None:
     plans = [plan for plan in map(parse_plan, policies) if plan is not None]
@@ -84,3 +97,20 @@ def _require_one_of_a_kind(policies: tuple[str, ...]) -> None:
         if plan is not longest[plan.kind]:
             whole = longest[plan.kind]
             raise ValueError(f"{plan.policy} is part of {whole.policy}, whose rows hold every round: leave it out")
+
+
+def split_words(value: object) -> tuple[str, ...]:
+    """Words of one text or of several, parted by commas, bars or spaces."""
+    parts = [value] if isinstance(value, str) else list(value)  # type: ignore[call-overload]
+    return tuple(word for part in parts for word in re.split(r"[,|\s]+", str(part)) if word)
+
+
+def known_conventions(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Each name once, "all" spelt out; an unknown one is an error."""
+    from samadapt.metrics import convention, conventions
+
+    spelt = [name for given in names for name in (conventions() if given == "all" else (given,))]
+    try:
+        return tuple(dict.fromkeys(convention(name).name for name in spelt))
+    except ConfigError as error:
+        raise ValueError(f"{error.what}. {error.remedy}") from error

@@ -21,6 +21,7 @@ from samadapt.study.clicking import Sessions
 from samadapt.study.config import EvaluateConfig
 from samadapt.study.interactive import agreement_summary, session_summary
 from samadapt.study.journal import JOURNAL, Measured, joined, read_journal, write_entry
+from samadapt.study.ledger import Ledger
 from samadapt.study.overlays import keep_best_median_worst, save_overlay
 from samadapt.study.predicting import CasePredictions, predict_case
 from samadapt.study.prompting import load_or_draw
@@ -91,9 +92,11 @@ def evaluate(config: EvaluateConfig | None = None, **fields: Any) -> Evaluation:
     began = time.perf_counter()
     model = _load(config)
     prompt_sets = _prompt_sets(store, cases, config)
-    found = joined(list(_measure(model, store, cases, prompt_sets, config)))
+    ledger = Ledger(config.out, config.conventions, store.label_set.names, store.label_set.ignore)
+    found = joined(list(_measure(model, store, cases, prompt_sets, config, ledger)))
     rows, summary = found.rows, _summary(found, config)
     _write(config.out, found, summary)
+    ledger.write([store.cases[case].name for case in cases])
     keep_best_median_worst(config.out, rows, config.prompts[0])
     told = prompt_sets | dict(found.sessions)
     facts = _facts(model, store, cases, told, config) | _cost(rows, store, cases, time.perf_counter() - began)
@@ -156,7 +159,12 @@ def _prompt_sets(store: Store, cases: list[int], config: EvaluateConfig) -> dict
 
 
 def _measure(
-    model: SamPromptable, store: Store, cases: list[int], prompt_sets: dict[str, PromptSet], config: EvaluateConfig
+    model: SamPromptable,
+    store: Store,
+    cases: list[int],
+    prompt_sets: dict[str, PromptSet],
+    config: EvaluateConfig,
+    ledger: Ledger,
 ) -> Iterator[Measured]:
     journal = config.out / JOURNAL
     finished = read_journal(journal)
@@ -164,23 +172,29 @@ def _measure(
         for case in cases:
             name = store.cases[case].name
             if name not in finished:
-                finished[name] = _measure_case(model, store, case, prompt_sets, config)
+                finished[name] = _measure_case(model, store, case, prompt_sets, config, ledger)
+                ledger.save(name)
                 write_entry(file, name, finished[name])
             yield finished[name]
             advance()
 
 
 def _measure_case(
-    model: SamPromptable, store: Store, case: int, prompt_sets: dict[str, PromptSet], config: EvaluateConfig
+    model: SamPromptable,
+    store: Store,
+    case: int,
+    prompt_sets: dict[str, PromptSet],
+    config: EvaluateConfig,
+    ledger: Ledger,
 ) -> Measured:
     if "none" in config.prompts:
-        return Measured(list(_measure_semantic(model, store, case, config)))
+        return Measured(list(_measure_semantic(model, store, case, config, ledger)))
     instances, found = bool(_is_instances(store, case)), CasePredictions()
     if prompt_sets:
         found = predict_case(model, store, case, prompt_sets, instances=instances, batch_size=config.batch_size)
     said = Sessions(model, store, case, instances, config.seed, found).hold(_plans(config))
     save_overlay(config.out, store, case, found.crops[(config.prompts[0], "model", "predicted")])
-    rows = list(score_prompted(store, case, found, config.convention))
+    rows = list(score_prompted(store, case, found, config.convention, ledger))
     identity = "/".join(filter(None, (model.name, model.base_hash, model.adapter_hash)))
     sessions = {p: PromptSet("ground truth", p, config.seed, store.fingerprint, s, identity) for p, s in said.items()}
     return Measured(rows, found.answers, sessions)
@@ -191,7 +205,9 @@ def _is_instances(store: Store, case: int) -> bool:
     return not store.cases[case].is_volume and bool((numbers > 0).any())
 
 
-def _measure_semantic(model: SamPromptable, store: Store, case: int, config: EvaluateConfig) -> Iterator[Row]:
+def _measure_semantic(
+    model: SamPromptable, store: Store, case: int, config: EvaluateConfig, ledger: Ledger
+) -> Iterator[Row]:
     from samadapt.infer.semantic import segment
 
     record = store.cases[case]
@@ -202,7 +218,7 @@ def _measure_semantic(model: SamPromptable, store: Store, case: int, config: Eva
     if config.save_predictions:
         _save_prediction(predicted, config.out / "predictions" / record.name)
     save_overlay(config.out, store, case, predicted)
-    yield from score_semantic(store, case, predicted, config.convention, seconds)
+    yield from score_semantic(store, case, predicted, config.convention, seconds, ledger)
 
 
 def _save_prediction(predicted: LabelMap, stem: Path) -> None:
@@ -230,6 +246,7 @@ def _facts(
             for p, s in prompt_sets.items()
         ],
         "convention": config.convention,
+        "conventions": list(config.conventions),
         "spacing_mm": [list(s) for s in spacings],
         "seed": config.seed,
     }
