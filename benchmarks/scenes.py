@@ -1,15 +1,21 @@
-"""Scenes a second on one core and on all: ``python benchmarks/scenes.py [COUNT] [SIZE] [WORKERS]``."""
+"""Generated scenes a second in two processes at once, and the processor time of a scene, in all and by kind.
+
+On a machine that does other work too the rate falls, while the processor time hardly changes.
+"""
 
 from __future__ import annotations
 
-import os
-import sys
+import argparse
 import time
-from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor
 from statistics import mean
+from typing import Any
 
+from harness import record
 from samadapt.data.synthetic import KINDS, scene
+
+WORKERS = 2
+TARGETS = {"scenes_a_second": (">=", 150.0), "processor_ms_a_scene": ("<=", 13.0)}
 
 
 def timed(index: int, size: int, kind: str | None = None) -> float:
@@ -19,29 +25,44 @@ def timed(index: int, size: int, kind: str | None = None) -> float:
     return time.process_time() - start
 
 
-def batch(first: int, count: int, size: int) -> int:
-    """Make `count` scenes; returns how many objects they hold."""
-    return sum(len(scene("benchmark", index, size=size).masks) for index in range(first, first + count))
+def batch(first: int, count: int, size: int) -> tuple[float, int]:
+    """Make `count` scenes; seconds of processor time, and how many objects they hold."""
+    start = time.process_time()
+    objects = sum(len(scene("benchmark", index, size=size).masks) for index in range(first, first + count))
+    return time.process_time() - start, objects
 
 
-def main(count: int = 400, size: int = 256, workers: int = os.cpu_count() or 1) -> None:
-    """Print milliseconds by kind, then scenes a second."""
-    by_kind = defaultdict(list)
-    timed(0, size)
-    for kind in KINDS:
-        by_kind[kind] = [timed(index, size, kind) for index in range(12)]
-        print(f"{kind:12s} {1e3 * mean(by_kind[kind]):6.1f} ms")
-    start, busy = time.perf_counter(), time.process_time()
-    objects = batch(0, count, size)
-    one, busy = count / (time.perf_counter() - start), time.process_time() - busy
-    print(f"one process : {one:6.1f} scenes/s, {1e3 * busy / count:.1f} ms of processor time and ", end="")
-    print(f"{objects / count:.1f} objects a scene")
-    with ProcessPoolExecutor(workers) as pool:
-        list(pool.map(batch, [0] * workers, [1] * workers, [size] * workers))
+def together(count: int, size: int) -> dict[str, Any]:
+    """Figures of `WORKERS` processes that make `count` scenes each, without their start."""
+    firsts = [worker * count for worker in range(WORKERS)]
+    with ProcessPoolExecutor(WORKERS) as pool:
+        list(pool.map(batch, [0] * WORKERS, [len(KINDS)] * WORKERS, [size] * WORKERS))
         start = time.perf_counter()
-        list(pool.map(batch, [k * count for k in range(workers)], [count] * workers, [size] * workers))
-    print(f"{workers} processes : {workers * count / (time.perf_counter() - start):6.1f} scenes/s at {size} px")
+        done = list(pool.map(batch, firsts, [count] * WORKERS, [size] * WORKERS))
+        seconds = time.perf_counter() - start
+    total = WORKERS * count
+    return {
+        "scenes_a_second": total / seconds,
+        "processor_ms_a_scene": 1e3 * sum(busy for busy, _ in done) / total,
+        "objects_a_scene": sum(objects for _, objects in done) / total,
+    }
+
+
+def by_kind(count: int, size: int) -> dict[str, float]:
+    """Milliseconds of processor time of each kind, after a first scene that fills the caches."""
+    for kind in KINDS:
+        timed(-1, size, kind)
+    return {kind: 1e3 * mean(timed(index, size, kind) for index in range(count)) for kind in KINDS}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--count", type=int, default=400, help="scenes for each process")
+    parser.add_argument("--size", type=int, default=256, help="side of a scene in pixels")
+    arguments = parser.parse_args()
+    figures = together(arguments.count, arguments.size) | {"size_px": arguments.size, "processes": WORKERS}
+    record("scenes", figures | {"processor_ms": by_kind(12, arguments.size)}, TARGETS)
 
 
 if __name__ == "__main__":
-    main(*(int(argument) for argument in sys.argv[1:4]))
+    main()

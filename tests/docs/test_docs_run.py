@@ -35,6 +35,7 @@ PAGES = {
     "docs/reference/python.md": {"python": 1},
     "docs/explanation/metrics.md": {"python": 2},
     "docs/explanation/randomness.md": {"python": 1},
+    "docs/explanation/generated-scenes.md": {"bash": 1, "python": 1, "not run": 1},
 }
 
 

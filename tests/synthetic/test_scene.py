@@ -7,12 +7,15 @@ from collections import Counter
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import ndimage
 
 from samadapt.core.errors import ConfigError
-from samadapt.data.synthetic import KINDS, contact_sheet, scene
+from samadapt.data.synthetic import KINDS, contact_sheet, outdoor, patterns, scene
 from samadapt.data.synthetic.__main__ import main
 from samadapt.data.synthetic.fields import TEXTURES, fractal, smooth, texture, texture_pool
 from samadapt.data.synthetic.layout import Layout, visible_masks
+from samadapt.data.synthetic.looks import ultrasound
+from samadapt.data.synthetic.membranes import network, rings
 from samadapt.data.synthetic.shapes import Space, convex, ribbon, scaled, star, superellipse
 
 
@@ -133,9 +136,44 @@ def test_hidden_pixels_belong_to_no_object():
     assert np.array_equal(masks[0], regions == 1)
 
 
+def test_walls_are_thin_and_tell_cells_apart():
+    for draw in (network, rings):
+        layout = draw(rng(4), 256)
+        wall, cell = layout.where("wall"), layout.where("cell")
+        assert 0.02 < wall.mean() < 0.5
+        thickest = ndimage.distance_transform_edt(wall)[wall]
+        assert np.median(thickest) < 6
+        pieces, count = ndimage.label(cell)
+        assert count >= 5
+        numbers = [np.unique(layout.regions[pieces == piece]) for piece in range(1, count + 1)]
+        assert sum(len(one) == 1 for one in numbers) >= 0.8 * count
+
+
+def test_a_town_is_an_object_and_so_are_some_houses():
+    layout, space = Layout(256, "soil"), Space.warped(rng(), 256, 0.0)
+    outdoor._town(rng(2), layout, space, [])
+    masks = visible_masks(layout.regions, layout.objects, rng(), 99)
+    roofs = layout.where("roof")
+    assert sum(np.array_equal(mask, roofs) for mask in masks) == 1
+    assert 10 <= len(masks) <= 25
+    assert all((mask <= roofs).all() for mask in masks)
+    assert layout.where("shadow").any()
+
+
+def test_regions_of_no_material_differ_in_ultrasound():
+    spread = []
+    for index in range(12):
+        layout = patterns.partition(rng(index), 64)
+        image = ultrasound(rng(index), layout)
+        spread.append(np.std([image[layout.regions == region].mean() for region in np.unique(layout.regions)]))
+    assert np.mean(spread) > 0.1
+
+
 def test_contact_sheet(tmp_path):
     path = contact_sheet(tmp_path / "sheet.png", rows=2, columns=3, size=64)
     assert Image.open(path).size == (2 * 3 * 64, 2 * 64)
+    each = Image.open(contact_sheet(tmp_path / "each.jpg", kind="each", columns=1, size=64, shrink=2))
+    assert (each.format, each.size) == ("JPEG", (64, len(KINDS) * 32))
 
 
 def test_the_command_names_a_wrong_kind(tmp_path, capsys):

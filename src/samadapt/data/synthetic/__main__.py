@@ -1,4 +1,4 @@
-"""Write a contact sheet: ``python -m samadapt.data.synthetic OUT.png [KIND] [SEED]``."""
+"""Write a contact sheet: ``python -m samadapt.data.synthetic OUT.png [KIND|all|each] [SEED]``."""
 
 from __future__ import annotations
 

@@ -165,6 +165,11 @@ def texture(rng: np.random.Generator, size: int, name: str = "", scale: float | 
 def grain(rng: np.random.Generator, size: int, name: str = "white") -> Field:
     """An upright part (size, size) of a pool texture at its own scale: the cheapest noise there is."""
     field = texture_pool()[name]
-    rows, columns = ((np.arange(size) + int(rng.integers(POOL_SIDE))) % POOL_SIDE for _ in range(2))
-    part = field[rows][:, columns]
+    top, left = (int(v) for v in rng.integers(POOL_SIDE, size=2))
+    if size > POOL_SIDE // 2:  # too large for a choice of places without crossing the border
+        rows, columns = ((np.arange(size) + start) % POOL_SIDE for start in (top, left))
+        part = field[rows][:, columns]
+    else:
+        top, left = top % (POOL_SIDE - size), left % (POOL_SIDE - size)
+        part = field[top : top + size, left : left + size]
     return part[:, ::-1] if rng.random() < 0.5 else part

@@ -157,4 +157,4 @@ def visible_masks(
     lookup = np.zeros((len(kept), count + 1), dtype=bool)
     for row, key in enumerate(kept):
         lookup[row, [r + 1 for r in key]] = True
-    return lookup[:, regions + 1]
+    return np.take(lookup, regions.astype(np.intp) + 1, axis=1, mode="clip")

@@ -117,7 +117,9 @@ def ultrasound(rng: np.random.Generator, layout: Layout) -> Field:
         "air": (0.1, 0.4),
         "any": (0.03, 1.0),
     }
-    image = soften(rng, np.clip(layout.table(values_of(rng, layout, ranges, 0.12)), 0.02, 1.2), 3.0)
+    values = values_of(rng, layout, ranges, 0.12)
+    values = [rng.uniform(*ranges["any"]) if m == "any" else v for v, m in zip(values, layout.materials)]
+    image = soften(rng, np.clip(layout.table(values), 0.02, 1.2), 3.0)
     image = shaded(rng, image, rng.uniform(0.2, 0.6))
     image = single(image + rng.uniform(0, 0.8) * np.abs(np.diff(image, axis=0, prepend=image[:1])))
     name = str(rng.choice(["speckle", "fine", "medium"]))

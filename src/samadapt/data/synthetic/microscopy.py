@@ -28,7 +28,7 @@ def _cells(rng: np.random.Generator, size: int) -> tuple[Layout, Field]:
     level = np.full((size, size), 2.0, dtype=np.float32)
     sheet, rough, aspect = rng.random() < 0.3, rng.uniform(0.02, 0.13), rng.uniform(1, 1.8)
     body, heading = rng.random() < 0.2, rng.uniform(0, np.pi)
-    for at in _centres(rng, size, radius, wanted, 0.8 if sheet else rng.uniform(0.5, 1.0)):
+    for at in centres(rng, size, radius, wanted, 0.8 if sheet else rng.uniform(0.5, 1.0)):
         extent = radius * float(np.exp(rng.normal(0, 0.2)))
         angle = heading + rng.normal(0, 0.3) if sheet else rng.uniform(0, np.pi)
         outline = star(space, rng, at, extent, aspect=1 + (aspect - 1) * rng.uniform(0.3, 1.5), angle=angle,
@@ -43,7 +43,8 @@ def _cells(rng: np.random.Generator, size: int) -> tuple[Layout, Field]:
     return layout, level
 
 
-def _centres(rng: np.random.Generator, size: int, radius: float, count: int, apart: float) -> list[Point]:
+def centres(rng: np.random.Generator, size: int, radius: float, count: int, apart: float) -> list[Point]:
+    """At most `count` places at least `apart` diameters from one another, spread evenly or in clusters."""
     clusters = rng.uniform(0, size, (max(1, count // 8), 2)) if rng.random() < 0.5 else None
     spread, closest = radius * rng.uniform(2, 5), (2 * radius * apart) ** 2
     kept = np.empty((0, 2))
@@ -122,7 +123,7 @@ def glands(rng: np.random.Generator, size: int) -> Picture:
     """Glands: a pale lumen in a wall of nuclei, in stained tissue."""
     layout, space = Layout(size, "ground"), Space.warped(rng, size, rng.uniform(0.01, 0.03))
     radius = size * rng.uniform(0.08, 0.28)
-    for at in _centres(rng, size, radius, int(rng.integers(1, 9)), 0.95):
+    for at in centres(rng, size, radius, int(rng.integers(1, 9)), 0.95):
         outline = star(space, rng, at, radius * rng.uniform(0.6, 1.1), aspect=rng.uniform(1, 1.8),
                        angle=rng.uniform(0, 3), rough=0.15)  # fmt: skip
         whole = layout.paint(outline, "wall", over=[0])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from samadapt.data.synthetic.fields import Field, fractal, grain, reduced, smooth, texture
+from samadapt.data.synthetic.fields import Field, fractal, grain, reduced, single, smooth, texture
 from samadapt.data.synthetic.layout import Layout, Picture
 from samadapt.data.synthetic.looks import shaded, soften
 from samadapt.data.synthetic.shapes import Space, ribbon, superellipse, walk
@@ -32,16 +33,30 @@ def aerial(rng: np.random.Generator, size: int) -> Picture:
         _water(rng, layout, space)
     roads = _roads(rng, layout, space) if rng.random() < 0.65 else []
     if rng.random() < 0.65:
-        _buildings(rng, layout, space, roads)
+        build = _town if rng.random() < 0.4 else _buildings
+        build(rng, layout, space, roads)
     if rng.random() < 0.4:
         _trees(rng, layout, space)
     if not layout.objects:
         _cover(rng, layout, "wood", 0.5)
+    for material in ("roof", "wood", "water"):
+        if rng.random() < 0.4:
+            layout.add_object(layout.of(material))
     return Picture(_land(rng, layout), layout, "aerial", finest_px=112)
 
 
 def _fields(rng: np.random.Generator, layout: Layout, space: Space) -> None:
-    angle, pitch = rng.uniform(0, np.pi), rng.uniform(0.12, 0.5, 2) * space.size
+    codes, edge = _grid(rng, space, rng.uniform(0.12, 0.5, 2) * space.size)
+    codes = np.where(edge > rng.uniform(0, 2.5), codes, 0)
+    present = np.flatnonzero(np.bincount(codes.ravel())[1:]) + 1
+    kinds = ["crop", "soil", "meadow", "sand"] if rng.random() < 0.7 else [str(rng.choice(_GROUNDS))]
+    kept = rng.permutation(present)[: int(rng.integers(3, 50))]
+    layout.paint_pieces(codes, {int(code): str(rng.choice(kinds)) for code in kept})
+
+
+def _grid(rng: np.random.Generator, space: Space, pitch: NDArray[np.floating]) -> tuple[NDArray[np.int32], Field]:
+    """Numbers from 1 of rectangles of about `pitch` pixels in shifted rows, and the distance from their borders."""
+    angle = rng.uniform(0, np.pi)
     c, s = np.float32(np.cos(angle)), np.float32(np.sin(angle))
     u = (c * space.x + s * space.y + 4 * space.size) / np.float32(pitch[0])
     row = np.floor(u).astype(np.int32)
@@ -51,11 +66,7 @@ def _fields(rng: np.random.Generator, layout: Layout, space: Space) -> None:
     column -= column.min()
     codes = (row - row.min()) * (int(column.max()) + 1) + column + 1
     edge = np.minimum(np.abs(u - np.rint(u)) * pitch[0], np.abs(v - np.rint(v)) * pitch[1])
-    codes = np.where(edge > rng.uniform(0, 2.5), codes, 0)
-    present = np.flatnonzero(np.bincount(codes.ravel())[1:]) + 1
-    kinds = ["crop", "soil", "meadow", "sand"] if rng.random() < 0.7 else [str(rng.choice(_GROUNDS))]
-    kept = rng.permutation(present)[: int(rng.integers(3, 50))]
-    layout.paint_pieces(codes, {int(code): str(rng.choice(kinds)) for code in kept})
+    return codes, single(edge)
 
 
 def _cover(rng: np.random.Generator, layout: Layout, material: str, threshold: float) -> None:
@@ -110,6 +121,26 @@ def _buildings(rng: np.random.Generator, layout: Layout, space: Space, roads: li
             half = (at[0] + 0.5 * radii[1] * np.cos(heading), at[1] - 0.5 * radii[1] * np.sin(heading))
             layout.paint(superellipse(space, half, (radii[0], radii[1] * 0.5), heading, 99.0), "roof", within=roof,
                          target=False)  # fmt: skip
+
+
+def _town(rng: np.random.Generator, layout: Layout, space: Space, roads: list[int]) -> None:
+    """Houses in dense rows with shadows on one side; some of them and all together are objects."""
+    size = layout.size
+    pitch = size * float(np.exp(rng.uniform(np.log(0.03), np.log(0.12)))) * rng.uniform(0.75, 1.3, 2)
+    codes, edge = _grid(rng, space, pitch)
+    ground = ~np.isin(layout.regions, roads) & (fractal(rng, size, 3, 3) > rng.uniform(-1.2, 0.4))
+    house = (edge > pitch.min() * rng.uniform(0.08, 0.25)) & ground
+    tone = rng.integers(0, 10, int(codes.max()) + 1)  # 0 and 1: an empty lot
+    built = house & (tone[codes] > 1)
+    sun, reach = rng.uniform(0, 2 * np.pi), pitch.min() * rng.uniform(0.1, 0.35)
+    shadow = np.roll(built, (round(reach * np.sin(sun)), round(reach * np.cos(sun))), (0, 1)) & ground & ~built
+    layout.paint(shadow, "shadow", target=False)
+    parts = [layout.paint(built & (tone[codes] == kind), "roof", target=False) for kind in range(2, 10)]
+    present = np.flatnonzero(np.bincount(codes[built], minlength=2))
+    alone = [int(code) for code in rng.permutation(present)[:24]]
+    start = len(layout.materials)
+    layout.paint_pieces(np.where(built, codes, 0), dict.fromkeys(alone, "roof"))
+    layout.add_object([*parts, *range(start, len(layout.materials))])
 
 
 def _trees(rng: np.random.Generator, layout: Layout, space: Space) -> None:

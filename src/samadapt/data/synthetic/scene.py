@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from samadapt.core.errors import ConfigError
 from samadapt.core.rng import named_rng
-from samadapt.data.synthetic import anatomy, microscopy, outdoor, patterns, scopes
+from samadapt.data.synthetic import anatomy, membranes, microscopy, outdoor, patterns, scopes
 from samadapt.data.synthetic.camera import shoot
 from samadapt.data.synthetic.layout import Layout, Picture, visible_masks
 from samadapt.data.synthetic.looks import dress
@@ -69,6 +69,7 @@ _KINDS: dict[str, _Kind] = {
     "layers": _Kind(0.03, patterns.layers, (("grey", 0.4), ("ultrasound", 0.5), ("colour", 0.1)), 64),
     "vessels": _Kind(0.04, picture=scopes.fundus),
     "cells": _Kind(0.10, picture=microscopy.cells),
+    "walls": _Kind(0.05, picture=membranes.walls),
     "glands": _Kind(0.02, picture=microscopy.glands),
     "polyp": _Kind(0.07, picture=scopes.polyp),
     "skin": _Kind(0.02, picture=scopes.skin),

@@ -24,11 +24,9 @@ def polyp(rng: np.random.Generator, size: int) -> Picture:
     for _ in range(int(rng.choice([1, 1, 1, 2, 3]))):
         outline = _bump(rng, space)
         layout.paint(outline, "polyp")
-        dome = np.clip(1 - outline.level**2, 0, 1) ** np.float32(rng.uniform(0.45, 1.4))
-        extent = 0.5 * np.sqrt(outline.inside.sum())
-        view = height[outline.window]
-        height[outline.window] = view * (1 - 0.5 * dome) + dome * np.float32(extent * rng.uniform(0.2, 0.9))
-        tone[outline.window] += np.where(outline.inside, np.float32(rng.normal(0.06, 0.09)), 0)
+        _raise(rng, outline, height)
+        view = tone[outline.window]
+        view[outline.inside] = np.float32(rng.normal(0.03, 0.09))
     if rng.random() < 0.15:
         _instrument(rng, layout, space)
     image = _mucosa(rng, layout, height, reduced(tone, int(rng.integers(40, 128))))
@@ -41,6 +39,19 @@ def _bump(rng: np.random.Generator, space: Space) -> Patch:
     extent = size * float(np.exp(rng.uniform(np.log(0.05), np.log(0.3))))
     return star(space, rng, at, extent, aspect=rng.uniform(1, 1.8), angle=rng.uniform(0, 3.1),
                 rough=rng.uniform(0.03, 0.14), waves=int(rng.integers(3, 9)))  # fmt: skip
+
+
+def _raise(rng: np.random.Generator, outline: Patch, height: Field) -> None:
+    """Lift the surface within the outline to a dome, smooth or in lobes, that hides the folds below."""
+    dome = np.clip(1 - outline.level**2, 0, 1) ** np.float32(rng.uniform(0.45, 1.4))
+    extent = 0.5 * np.sqrt(outline.inside.sum())
+    if rng.random() < 0.4:
+        lobes = texture(rng, height.shape[0], "medium", rng.uniform(0.5, 1.2) * 20 / max(extent, 6.0))[outline.window]
+        dome = dome * (1 + np.float32(rng.uniform(0.05, 0.3)) * lobes)
+    view = height[outline.window]
+    above = np.minimum(3 * dome, 1)
+    floor = np.float32(view[outline.inside].mean()) if outline.inside.any() else np.float32(0)
+    height[outline.window] = view + above * (floor - view) + dome * np.float32(extent * rng.uniform(0.2, 0.9))
 
 
 def _instrument(rng: np.random.Generator, layout: Layout, space: Space) -> None:
@@ -56,7 +67,10 @@ def _mucosa(rng: np.random.Generator, layout: Layout, height: Field, tone: Field
     slope_y, slope_x = _slopes(height + bumps)
     light = rng.normal(0, 0.4, 2).astype(np.float32)
     shade = (1 + light[0] * slope_y + light[1] * slope_x) / np.sqrt(1 + slope_y**2 + slope_x**2)
-    distance = _lamp(rng, size)
+    distance = _lamp(rng, size) * (1 + np.float32(rng.uniform(0, 1.5) / size) * np.clip(height, 0, None))
+    polyps = layout.where("polyp").astype(np.float32)
+    hollow = reduced(polyps, int(rng.integers(16, 48))) * (1 - polyps)
+    distance = distance * (1 - np.float32(rng.uniform(0, 0.9)) * hollow)
     shade = np.clip(shade, 0.05, 1.6) * distance
     base = np.array([rng.uniform(0.65, 0.95), rng.uniform(0.3, 0.55), rng.uniform(0.2, 0.45)], dtype=np.float32)
     vessels = np.clip(texture(rng, size, "ridges", rng.uniform(0.7, 1.2)), 0.3, 2) - 0.3

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samadapt.core.atomic import atomic_path
-from samadapt.data.synthetic.scene import scene
+from samadapt.data.synthetic.scene import KINDS, scene
 
 _COLOURS = np.array([[255, 60, 60], [60, 255, 60], [70, 130, 255], [255, 220, 0], [255, 80, 255], [0, 240, 240]])
 
@@ -22,8 +22,22 @@ def contact_sheet(
     seed: int = 0,
     kind: str | None = None,
     outlines: bool = True,
+    shrink: int = 1,
 ) -> Path:
-    """Write a PNG of `rows` x `columns` scenes, each beside itself with the outlines of its objects.
+    """Write a picture of `rows` x `columns` scenes, each beside itself with the outlines of its objects.
+
+    Parameters
+    ----------
+    path : str or Path
+        JPEG if it ends in .jpg, else PNG.
+    rows, columns : int
+    size, seed : int
+        Of the scenes.
+    kind : str, optional
+        One of `KINDS`, or "each": one row of every kind, whatever `rows` says.
+    outlines : bool
+    shrink : int
+        How many times smaller the scenes are shown than they were made.
 
     Raises
     ------
@@ -32,12 +46,15 @@ def contact_sheet(
     """
     from PIL import Image
 
-    tiles = []
-    for row in range(rows):
-        line = [_tile(size, seed, row * columns + column, kind, outlines) for column in range(columns)]
-        tiles.append(np.concatenate(line, 1))
+    kinds = list(KINDS) if kind == "each" else [kind] * rows
+    tiles = [
+        np.concatenate([_tile(size, seed, row * columns + column, name, outlines) for column in range(columns)], 1)
+        for row, name in enumerate(kinds)
+    ]
+    sheet = Image.fromarray(np.concatenate(tiles, 0)).reduce(shrink)
+    jpeg = Path(path).suffix.lower() in (".jpg", ".jpeg")
     with atomic_path(path) as temporary:
-        Image.fromarray(np.concatenate(tiles, 0)).save(temporary, format="PNG")
+        sheet.save(temporary, format="JPEG" if jpeg else "PNG", quality=82)
     return Path(path)
 
 
