@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from samadapt import metrics
     from samadapt.adapt.load import load_model
     from samadapt.data.prepare import prepare
+    from samadapt.infer.memory import track
     from samadapt.infer.predictor import Predictor
     from samadapt.io import open
     from samadapt.report import report
@@ -27,6 +28,7 @@ _PUBLIC = {
     "open": "samadapt.io",
     "prepare": "samadapt.data.prepare",
     "report": "samadapt.report",
+    "track": "samadapt.infer.memory",
     "train": "samadapt.train",
 }
 
@@ -39,6 +41,7 @@ __all__ = [
     "open",
     "prepare",
     "report",
+    "track",
     "train",
 ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from samadapt.models import catalog, preprocess
 from samadapt.models.architecture import KNOWN
 from samadapt.models.build import empty_sam
 from samadapt.models.inspect import inspect
+from samadapt.models.sam2.architecture import KNOWN as KNOWN_SAM2
+from samadapt.models.sam2.build import empty_sam2
 
 
 def count(module) -> int:
@@ -25,15 +28,24 @@ def test_parameter_counts_are_those_of_the_networks():
     for entry in catalog.entries():
         if entry.parameters is None:
             continue
-        model = empty_sam(KNOWN[entry.architecture])
+        model = build(entry)
         assert count(model) == entry.parameters
         assert count(model.vision_encoder) == entry.encoder_parameters
         assert count(model.mask_decoder) == entry.decoder_parameters
-        assert KNOWN[entry.architecture].image_size == entry.image_size
         counted += 1
-    assert counted == 5
+    assert counted == 5 + 8
     vit_b = catalog.get("sam-vit-b")
     assert (vit_b.encoder_parameters, vit_b.decoder_parameters) == (89_670_912, 4_058_340)
+
+
+def build(entry):
+    """The entry's network without memory for its weights."""
+    if entry.family != "sam2":
+        assert KNOWN[entry.architecture].image_size == entry.image_size
+        return empty_sam(KNOWN[entry.architecture])
+    network = KNOWN_SAM2[entry.architecture]
+    new = "2.1" in entry.name
+    return empty_sam2(replace(network, occlusion=new, pointer_positions=new))
 
 
 def test_entries_are_complete_and_unique():
@@ -66,7 +78,7 @@ def test_the_catalog_does_not_import_torch():
         ("med2d.pth", "sam-med2d", 4, "sammed2d-adapter", "sammed2d", False),
         ("samed_lora_r4.pth", "samed-lora", 0, "lora", "", False),
         ("msa.pth", "medical-sam-adapter", 0, "adapter", "", False),
-        ("sam2.pt", "sam2", 0, "", "", False),
+        ("sam2.pt", "sam2", 4, "", "sam2", True),
     ],
 )
 def test_inspection(golden: Path, file, family, tokens, adapters, preprocessing, loadable):
@@ -76,4 +88,5 @@ def test_inspection(golden: Path, file, family, tokens, adapters, preprocessing,
     assert found.parameters > 0
     assert bool(found.problems) != loadable
     if tokens:
-        assert (found.size_name, found.image_size) == ("vit-96x4", 256)
+        sizes = ("hiera-16x7", 1024) if family == "sam2" else ("vit-96x4", 256)
+        assert (found.size_name, found.image_size) == sizes

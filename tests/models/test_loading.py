@@ -163,7 +163,6 @@ def test_truncated_files(small, tmp_path, share, kind):
 @pytest.mark.parametrize(
     ("file", "says"),
     [
-        ("sam2.pt", "SAM 2"),
         ("samed_lora_r4.pth", "SAMed LoRA"),
         ("msa.pth", "Medical SAM Adapter"),
         ("med2d.pth", "SAM-Med2D"),

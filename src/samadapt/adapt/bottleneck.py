@@ -56,7 +56,7 @@ class Bottleneck(nn.Module):
 def insert(model: SamPromptable, config: AdapterConfig) -> None:
     """Attach both adapters to each chosen block."""
     for _, block in encoder_blocks(model, config.blocks):
-        width = block.layer_norm1.normalized_shape[0]
+        width = block.layer_norm2.normalized_shape[0]
         inner = max(1, int(width * config.ratio))
         attach_after(block.attn, Bottleneck(width, inner, skip=True, zero_init=config.zero_init))
         beside = Bottleneck(width, inner, skip=False, scale=config.scale, zero_init=config.zero_init)

@@ -97,7 +97,7 @@ def insert(model: SamPromptable, config: LoraConfig) -> None:
     scale = (config.alpha or config.rank) / config.rank
     if config.encoder:
         for _, block in encoder_blocks(model, config.blocks):
-            qkv, width = block.attn.qkv, block.attn.qkv.in_features
+            qkv, width = block.attn.qkv, block.attn.qkv.out_features // 3
             rows = {"lora_q": (0, width), "lora_v": (2 * width, 3 * width)}
             block.attn.qkv = LoraLinear(qkv, rows, config.rank, scale)
     if config.decoder:

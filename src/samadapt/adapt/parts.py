@@ -47,7 +47,7 @@ def encoder_blocks(model: SamPromptable, chosen: Sequence[int] | None) -> Iterat
     ConfigError
         If a chosen block does not exist.
     """
-    layers = model.sam.vision_encoder.layers
+    layers = all_blocks(model)
     wrong = [i for i in chosen or () if not 0 <= i < len(layers)]
     if wrong:
         raise ConfigError(
@@ -56,6 +56,12 @@ def encoder_blocks(model: SamPromptable, chosen: Sequence[int] | None) -> Iterat
     for index, layer in enumerate(layers):
         if chosen is None or index in chosen:
             yield index, layer
+
+
+def all_blocks(model: SamPromptable) -> Any:
+    """Blocks of the image encoder: those of SAM's vision transformer or of SAM 2's Hiera."""
+    encoder = model.sam.vision_encoder
+    return encoder.backbone.blocks if hasattr(encoder, "backbone") else encoder.layers
 
 
 def placed(module: nn.Module, like: nn.Module) -> nn.Module:

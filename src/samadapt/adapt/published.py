@@ -13,7 +13,7 @@ from torch import Tensor
 from samadapt.adapt.adaptation import Adaptation
 from samadapt.adapt.config import LoraConfig, SamMed2dConfig
 from samadapt.adapt.methods import inject
-from samadapt.adapt.parts import ENCODER
+from samadapt.adapt.parts import ENCODER, all_blocks
 from samadapt.adapt.semantic import add_head
 from samadapt.core.errors import AdapterMismatch, CheckpointError
 from samadapt.core.image import LabelSet
@@ -137,7 +137,7 @@ def _check_kind(state: Mapping[str, Tensor], path: str | Path) -> Tensor:
 
 
 def _check_fit(model: SamPromptable, state: Mapping[str, Tensor], path: str | Path) -> None:
-    layers = model.sam.vision_encoder.layers
+    layers = all_blocks(model)
     found, width = sum(k.startswith("w_a_") for k in state), state["w_a_000"].shape[1]
     wanted = layers[0].attn.qkv.in_features
     frequencies = state.get(_FREQUENCIES)

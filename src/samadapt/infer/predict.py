@@ -210,9 +210,20 @@ def _write_volume(
     config: PredictConfig,
 ) -> None:
     start = int(config.slice or 0)
-    found = propagate(model, volume, start, mask) if config.propagate else {start: mask}
-    for z, slice_mask in found.items():
+    for z, slice_mask in _carried(model, volume, start, mask, config).items():
         values[z][slice_mask] = number
+
+
+def _carried(
+    model: SamPromptable, volume: Volume, start: int, mask: NDArray[np.bool_], config: PredictConfig
+) -> dict[int, NDArray[np.bool_]]:
+    if not (config.propagate and mask.any()):
+        return {start: mask}
+    if not (config.memory and model.memory):
+        return propagate(model, volume, start, mask)
+    from samadapt.infer.memory import track
+
+    return track(model, volume, {start: mask})
 
 
 def parse_prompts(boxes: tuple[str, ...], points: tuple[str, ...]) -> list[tuple[Box | None, Points | None]]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from samadapt.core.errors import CheckpointError, NonFiniteValues
 from samadapt.models.architecture import Architecture
@@ -114,16 +114,9 @@ def assemble(
     base_hash = hash_tensors(weights)
     weights, resampled = resample_positions(weights, wanted.grid, wanted.global_blocks)
     sam = empty_sam(wanted)
-    shapes = {key: tuple(value.shape) for key, value in sam.state_dict().items() if key != POSITION_ALIAS}
-    report = _compare(weights, shapes, resampled)
-    report.require(allow, where=where, looks_like=looks_like, expected=f"SAM {wanted.size_name}")
-    fitting = set(report.exact) | set(report.resampled)
-    full = {
-        key: weights[key] if key in fitting else initial_tensor(key, shape, fan_in(shapes, key), seed)
-        for key, shape in shapes.items()
-    }
-    sam.load_state_dict(full | {POSITION_ALIAS: full[POSITION]}, assign=True)
-    _share_positions(sam)
+    report = fill(
+        sam, weights, resampled, allow=allow, where=where, looks_like=looks_like, expected=wanted.size_name, seed=seed
+    )
     return SamPromptable(
         sam.train(False),
         wanted,
@@ -134,6 +127,46 @@ def assemble(
         report=report,
         multimask=multimask,
     ).eval()
+
+
+def fill(
+    sam: Any,
+    weights: Mapping[str, Tensor],
+    resampled: tuple[str, ...] = (),
+    *,
+    allow: Sequence[str] = (),
+    where: object = None,
+    looks_like: str = "a SAM checkpoint",
+    expected: str = "",
+    seed: int = 0,
+) -> LoadReport:
+    """Give a network on the meta device its tensors; what is missing or unfit with permission is freshly drawn.
+
+    Parameters
+    ----------
+    sam : transformers model
+        With one matrix of position frequencies at both places.
+    weights : mapping of str to Tensor
+        As `canonical` makes them.
+    resampled : tuple of str
+        Those that were interpolated.
+
+    Raises
+    ------
+    CheckpointError
+        See `LoadReport.require`.
+    """
+    shapes = {key: tuple(value.shape) for key, value in sam.state_dict().items() if key != POSITION_ALIAS}
+    report = _compare(weights, shapes, resampled)
+    report.require(allow, where=where, looks_like=looks_like, expected=f"SAM {expected}")
+    fitting = set(report.exact) | set(report.resampled)
+    full = {
+        key: weights[key] if key in fitting else initial_tensor(key, shape, fan_in(shapes, key), seed)
+        for key, shape in shapes.items()
+    }
+    sam.load_state_dict(full | {POSITION_ALIAS: full[POSITION]}, assign=True)
+    _share_positions(sam)
+    return report
 
 
 def canonical(state: Mapping[str, Tensor], *, where: object = None) -> dict[str, Tensor]:
@@ -184,7 +217,11 @@ def _compare(
 
 
 def _share_positions(sam: Any) -> None:
-    """One position matrix for prompts and embedding; a constant, as in the original code."""
+    """One position matrix for prompts and embedding; a constant, as in the original code.
+
+    Where transformers keeps two buffers, as in SAM 2, they stay two: it refuses to save shared ones.
+    """
     matrix = sam.shared_image_embedding.positional_embedding
     matrix.requires_grad_(False)
-    sam.prompt_encoder.shared_embedding.positional_embedding = matrix
+    shared = matrix if isinstance(matrix, nn.Parameter) else matrix.clone()
+    sam.prompt_encoder.shared_embedding.positional_embedding = shared

@@ -14,6 +14,8 @@ from samadapt.models.architecture import KNOWN, Architecture
 
 T = TypeVar("T")
 Shapes = Mapping[str, tuple[int, ...]]
+Rules = tuple[tuple[re.Pattern[str], str], ...]
+"""(pattern of the beginning of a name, what to put there)."""
 
 POSITION = "shared_image_embedding.positional_embedding"
 POSITION_ALIAS = "prompt_encoder.shared_embedding.positional_embedding"
@@ -70,12 +72,12 @@ def from_meta(state: Mapping[str, T]) -> dict[str, T]:
         Names without a counterpart (adapters, say) are kept as they are; SAM's pixel mean and std, which
         belong to the preprocessing, are left out.
     """
-    return {_rename(key, _FORWARD): value for key, value in state.items() if key not in _IGNORED}
+    return {rename(key, _FORWARD): value for key, value in state.items() if key not in _IGNORED}
 
 
 def to_meta(state: Mapping[str, T]) -> dict[str, T]:
     """Rename the entries of a SamModel to the names of the original SAM code: the inverse of `from_meta`."""
-    return {_rename(key, _BACKWARD): value for key, value in state.items() if key != POSITION_ALIAS}
+    return {rename(key, _BACKWARD): value for key, value in state.items() if key != POSITION_ALIAS}
 
 
 def is_meta(keys: Iterable[str]) -> bool:
@@ -117,7 +119,7 @@ def infer_architecture(shapes: Shapes) -> Architecture:
 def _vision(shapes: Shapes) -> dict[str, Any]:
     _, grid, grid_w, hidden = shapes["vision_encoder.pos_embed"]
     patch = shapes["vision_encoder.patch_embed.projection.weight"][-1]
-    depth = _count(shapes, r"vision_encoder\.layers\.(\d+)\.")
+    depth = count(shapes, r"vision_encoder\.layers\.(\d+)\.")
     head_dim = shapes["vision_encoder.layers.0.attn.rel_pos_h"][1]
     if grid != grid_w or hidden % head_dim:
         raise CheckpointError(f"position table {grid} x {grid_w} of width {hidden} with heads of {head_dim} is no SAM")
@@ -153,19 +155,34 @@ def _decoder(shapes: Shapes) -> dict[str, Any]:
     tokens, channels = shapes["mask_decoder.mask_tokens.weight"]
     cross = shapes["mask_decoder.transformer.layers.0.cross_attn_token_to_image.q_proj.weight"][0]
     return {
-        "decoder_depth": _count(shapes, r"mask_decoder\.transformer\.layers\.(\d+)\."),
+        "decoder_depth": count(shapes, r"mask_decoder\.transformer\.layers\.(\d+)\."),
         "decoder_mlp_dim": shapes["mask_decoder.transformer.layers.0.mlp.lin1.weight"][0],
         "downsample": channels // cross,
         "mask_tokens": tokens,
         "iou_hidden": shapes["mask_decoder.iou_prediction_head.proj_in.weight"][0],
-        "iou_depth": 2 + _count(shapes, r"mask_decoder\.iou_prediction_head\.layers\.(\d+)\."),
+        "iou_depth": 2 + count(shapes, r"mask_decoder\.iou_prediction_head\.layers\.(\d+)\."),
         "mask_channels": shapes["prompt_encoder.mask_embed.conv2.weight"][0],
     }
 
 
-def _count(shapes: Shapes, pattern: str) -> int:
+def count(shapes: Shapes, pattern: str) -> int:
+    """One more than the highest number that the group of `pattern` finds at the beginning of a name; 0 for none."""
     found = {int(match[1]) for key in shapes if (match := re.match(pattern, key))}
     return max(found) + 1 if found else 0
+
+
+def compile_rules(pairs: Iterable[tuple[str, str]]) -> Rules:
+    """Rules from (old, new) beginnings of names, in which every "{n}" stands for a number, in order."""
+    return tuple(_compile(source, target) for source, target in pairs)
+
+
+def rename(key: str, rules: Rules) -> str:
+    """`key` after the first rule that fits, or unchanged."""
+    for pattern, template in rules:
+        match = pattern.match(key)
+        if match:
+            return match.expand(template) + key[match.end() :]
+    return key
 
 
 def _compile(source: str, target: str) -> tuple[re.Pattern[str], str]:
@@ -175,13 +192,5 @@ def _compile(source: str, target: str) -> tuple[re.Pattern[str], str]:
     return re.compile(pattern), template
 
 
-_FORWARD = tuple(_compile(meta, ours) for meta, ours in _RULES)
-_BACKWARD = tuple(_compile(ours, meta) for meta, ours in _RULES)
-
-
-def _rename(key: str, rules: tuple[tuple[re.Pattern[str], str], ...]) -> str:
-    for pattern, template in rules:
-        match = pattern.match(key)
-        if match:
-            return match.expand(template) + key[match.end() :]
-    return key
+_FORWARD = compile_rules(_RULES)
+_BACKWARD = compile_rules((ours, meta) for meta, ours in _RULES)

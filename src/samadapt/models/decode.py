@@ -73,17 +73,18 @@ def decode_tokens(
     """
     finer = embedding.finer if isinstance(embedding, FeatureMaps) else ()
     embedding = coarse(embedding)
-    batch, prompts = _check(embedding, points, point_labels, boxes, masks)
+    batch, prompts = check_prompts(embedding, points, point_labels, boxes, masks)
     with nullcontext() if learn_prompts else torch.no_grad():
-        sparse = _sparse(sam, points, point_labels, boxes)
-        dense = _dense(sam, embedding, masks, prompts)
+        sparse = sparse_tokens(sam, points, point_labels, boxes)
+        dense = dense_map(sam, embedding, masks, prompts)
     image = embedding.repeat_interleave(prompts, 0) + dense
     decoder = sam.mask_decoder
     tokens = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight]).expand(batch * prompts, -1, -1)
     if sparse is not None:
         tokens = torch.cat([tokens, sparse.flatten(0, 1).to(tokens.dtype)], dim=1)
     position = dense_position(sam, image.shape[-2:]).to(image.dtype).expand(len(image), -1, -1, -1)
-    logits, iou = _predict(decoder, tokens, image, position, [f.repeat_interleave(prompts, 0) for f in finer])
+    finest = [one.repeat_interleave(prompts, 0) for one in finer]
+    logits, iou, _ = predict_masks(decoder, tokens, image, position, finest)
     shape = (batch, prompts)
     return DecoderOutput(logits.float().reshape(*shape, *logits.shape[1:]), iou.float().reshape(*shape, *iou.shape[1:]))
 
@@ -123,36 +124,47 @@ def dense_position(sam: Any, hw: tuple[int, int] | torch.Size) -> Tensor:
     return encode_position(sam, grid).permute(2, 0, 1)[None]
 
 
-def _sparse(sam: Any, points: Tensor | None, labels: Tensor | None, boxes: Tensor | None) -> Tensor | None:
+def sparse_tokens(sam: Any, points: Tensor | None, labels: Tensor | None, boxes: Tensor | None) -> Tensor | None:
     """Tokens of points and boxes, (B, P, n, C); None without either."""
     parts = []
     if points is not None and labels is not None:
         if boxes is None:  # the original adds one padding point where no box follows
             points = torch.cat([points, points.new_zeros(*points.shape[:2], 1, 2)], dim=2)
             labels = torch.cat([labels, labels.new_full((*labels.shape[:2], 1), -1)], dim=2)
-        parts.append(_embed_points(sam, points, labels))
+        parts.append(embed_points(sam, points, labels))
     if boxes is not None:
-        parts.append(_embed_boxes(sam, boxes))
+        parts.append(embed_boxes(sam, boxes))
     return torch.cat(parts, dim=2) if parts else None
 
 
-def _embed_points(sam: Any, points: Tensor, labels: Tensor) -> Tensor:
+def embed_points(sam: Any, points: Tensor, labels: Tensor, size: int | None = None) -> Tensor:
+    """Tokens (B, P, N, C) of points, as many, in an input of `size` pixels (that of the model by default)."""
     encoder = sam.prompt_encoder
-    embedded = encode_position(sam, (points + 0.5) / encoder.input_image_size)
+    background, foreground, *_ = _kinds(encoder)
+    embedded = encode_position(sam, (points + 0.5) / (size or encoder.input_image_size))
     kind = labels[..., None]
     embedded = torch.where(kind == -1, encoder.not_a_point_embed.weight[0], embedded)
-    embedded = torch.where(kind == 0, embedded + encoder.point_embed[0].weight[0], embedded)
-    return torch.where(kind == 1, embedded + encoder.point_embed[1].weight[0], embedded)
+    embedded = torch.where(kind == 0, embedded + background, embedded)
+    return torch.where(kind == 1, embedded + foreground, embedded)
 
 
-def _embed_boxes(sam: Any, boxes: Tensor) -> Tensor:
+def embed_boxes(sam: Any, boxes: Tensor, size: int | None = None) -> Tensor:
+    """Tokens (B, P, 2, C) of the corners of boxes, in an input of `size` pixels (that of the model by default)."""
     encoder = sam.prompt_encoder
     corners = boxes.reshape(*boxes.shape[:-1], 2, 2)
-    embedded = encode_position(sam, (corners + 0.5) / encoder.input_image_size)
-    return embedded + torch.cat([encoder.point_embed[2].weight, encoder.point_embed[3].weight])
+    embedded = encode_position(sam, (corners + 0.5) / (size or encoder.input_image_size))
+    return embedded + torch.stack(_kinds(encoder)[2:])
 
 
-def _dense(sam: Any, embedding: Tensor, masks: Tensor | None, prompts: int) -> Tensor:
+def _kinds(encoder: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """What is added for background, object, first and second corner; SAM 2 keeps all four in one table."""
+    table = encoder.point_embed
+    rows = table.weight.unbind() if hasattr(table, "weight") else [one.weight[0] for one in table]
+    background, foreground, first, second = rows
+    return background, foreground, first, second
+
+
+def dense_map(sam: Any, embedding: Tensor, masks: Tensor | None, prompts: int) -> Tensor:
     """(B * P, C, h, w) of the mask prompts, or of "no mask"."""
     encoder = sam.prompt_encoder
     if masks is None:
@@ -162,10 +174,13 @@ def _dense(sam: Any, embedding: Tensor, masks: Tensor | None, prompts: int) -> T
     return dense
 
 
-def _predict(
-    decoder: Any, tokens: Tensor, image: Tensor, position: Tensor, finer: list[Tensor]
-) -> tuple[Tensor, Tensor]:
-    """Logits (n, M, 4h, 4w) and IoU (n, M) of n = B * P prompts; `finer` is empty or the finest and the finer map."""
+def predict_masks(
+    decoder: Any, tokens: Tensor, image: Tensor, position: Tensor, finer: list[Tensor], before: int = 0
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits (n, M, 4h, 4w), IoU (n, M) and tokens (n, N, C) after the transformer, of n = B * P prompts.
+
+    `finer` is empty or the finest and the finer map; `before` tokens precede that of the IoU.
+    """
     queries, keys = decoder.transformer(
         point_embeddings=tokens[:, None],
         image_embeddings=image,
@@ -179,12 +194,12 @@ def _predict(
     upscaled = decoder.upscale_conv2(upscaled)
     upscaled = decoder.activation(upscaled + finer[0] if finer else upscaled)
     mlps = decoder.output_hypernetworks_mlps
-    weights = torch.stack([mlp(queries[:, 1 + i]) for i, mlp in enumerate(mlps)], dim=1)
+    weights = torch.stack([mlp(queries[:, before + 1 + i]) for i, mlp in enumerate(mlps)], dim=1)
     logits = (weights @ upscaled.flatten(2)).unflatten(2, upscaled.shape[-2:])
-    return logits, decoder.iou_prediction_head(queries[:, 0])
+    return logits, decoder.iou_prediction_head(queries[:, before]), queries
 
 
-def _check(
+def check_prompts(
     embedding: Tensor, points: Tensor | None, labels: Tensor | None, boxes: Tensor | None, masks: Tensor | None
 ) -> tuple[int, int]:
     """(B, P), after checking that everything agrees on them."""

@@ -37,6 +37,7 @@ _ELSE = "Give a SAM 1 or MedSAM checkpoint; `samadapt models` shows what can be 
 
 SAM = Family("sam", "a SAM checkpoint in the original layout", loadable=True)
 SAM_TRANSFORMERS = Family("sam", "a SAM checkpoint in the transformers layout", loadable=True)
+SAM2 = Family("sam2", "a SAM 2 checkpoint", loadable=True)
 _MARKED: tuple[tuple[tuple[str, ...], Family], ...] = (
     (
         ("specialist.classifier.",),
@@ -45,7 +46,7 @@ _MARKED: tuple[tuple[tuple[str, ...], Family], ...] = (
     (("w_a_000",), Family("samed-lora", "a SAMed LoRA file without its base model", adapters="lora", advice=_BASE)),
     (
         ("image_encoder.trunk.", "vision_encoder.backbone.blocks."),
-        Family("sam2", "a SAM 2 checkpoint", advice="SAM 2 cannot be loaded yet. " + _ELSE),
+        SAM2,
     ),
     (
         (".hf_token.", ".hf_mlp.", ".hq_token.", ".hq_mask_mlp."),

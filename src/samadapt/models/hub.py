@@ -13,6 +13,9 @@ from samadapt.core.errors import CheckpointError
 from samadapt.models.architecture import Architecture
 from samadapt.models.read import read_tensors
 
+KINDS = ("sam", "sam2", "sam2_video")
+"""transformers' types of model that can be loaded."""
+
 _PREFERRED = ("*.safetensors", "pytorch_model*.bin")
 
 
@@ -56,9 +59,9 @@ def read_folder(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     config = _config(folder)
     kind = config.get("model_type", "sam")
-    if kind != "sam":
+    if kind not in KINDS:
         raise CheckpointError(
-            f"the folder holds a {kind!r} model, not a SAM",
+            f"the folder holds a {kind!r} model, not one of {', '.join(KINDS)}",
             where=folder,
             remedy="`samadapt models` shows what can be loaded.",
         )

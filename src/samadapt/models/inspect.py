@@ -5,11 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import Tensor
+
 from samadapt.core.errors import SamadaptError
 from samadapt.models import loading
+from samadapt.models.architecture import Architecture
 from samadapt.models.build import canonical
 from samadapt.models.convert import infer_architecture, to_transformers
-from samadapt.models.families import identify
+from samadapt.models.families import SAM2, Family, identify
+from samadapt.models.loading import Checkpoint
+from samadapt.models.sam2 import names as sam2
+from samadapt.models.sam2.architecture import Sam2Architecture
+from samadapt.models.sam2.loading import architecture_of
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,9 @@ class Inspection:
     problems: tuple[str, ...]
 
 
+_AMBIGUOUS = "window and global attention cannot be told apart: all relative positions are equally long"
+
+
 def inspect(path: str | Path) -> Inspection:
     """Look at a checkpoint file or folder without building a model.
 
@@ -73,15 +83,17 @@ def inspect(path: str | Path) -> Inspection:
     """
     checkpoint = loading.find(path)
     family = identify(checkpoint.state)
-    state = to_transformers(checkpoint.state)
+    state = to_transformers(checkpoint.state) if family is not SAM2 else sam2.to_transformers(checkpoint.state)
     problems = [] if family.loadable else [f"{family.title}. {family.advice}"]
     size_name, image_size, tokens, plan = "", 0, 0, ""
     try:
-        architecture = infer_architecture({key: tuple(value.shape) for key, value in state.items()})
-        size_name, image_size, tokens = architecture.size_name, architecture.image_size, architecture.mask_tokens
-        plan = checkpoint.preprocessing or loading.guess_preprocessing(checkpoint, architecture)
-        if architecture.ambiguous_windows:
-            problems.append("window and global attention cannot be told apart: all relative positions are equally long")
+        network = _network(checkpoint, family, state)
+        size_name, image_size, tokens = network.size_name, network.image_size, network.mask_tokens
+        if isinstance(network, Architecture):
+            plan = checkpoint.preprocessing or loading.guess_preprocessing(checkpoint, network)
+            problems += [_AMBIGUOUS] if network.ambiguous_windows else []
+        else:
+            plan = checkpoint.preprocessing or "sam2"
         canonical(state)
     except SamadaptError as error:
         problems.append(error.what)
@@ -98,3 +110,9 @@ def inspect(path: str | Path) -> Inspection:
         loadable=family.loadable and bool(size_name),
         problems=tuple(problems),
     )
+
+
+def _network(checkpoint: Checkpoint, family: Family, state: dict[str, Tensor]) -> Architecture | Sam2Architecture:
+    if family is SAM2:
+        return architecture_of(checkpoint)
+    return infer_architecture({key: tuple(value.shape) for key, value in state.items()})

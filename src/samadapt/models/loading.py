@@ -16,7 +16,7 @@ from samadapt.models import catalog, hub, preprocess
 from samadapt.models.architecture import Architecture
 from samadapt.models.build import assemble, canonical
 from samadapt.models.convert import infer_architecture, to_meta, to_transformers
-from samadapt.models.families import Family, identify
+from samadapt.models.families import SAM2, Family, identify
 from samadapt.models.promptable import SamPromptable
 from samadapt.models.read import read_tensors
 
@@ -42,6 +42,8 @@ class Checkpoint:
         transformers' configuration, where there is one.
     where : object
         For messages.
+    architecture : dict
+        Fields of the network that a file beside the weights names.
     """
 
     state: Mapping[str, Tensor]
@@ -51,6 +53,7 @@ class Checkpoint:
     multimask: bool | None = None
     config: dict[str, Any] = field(default_factory=dict)
     where: object = None
+    architecture: dict[str, Any] = field(default_factory=dict)
 
 
 def load(
@@ -113,6 +116,10 @@ def from_checkpoint(
     family = identify(checkpoint.state)
     if not (family.loadable or _allows_adapters(family, checkpoint.state, allow)):
         raise CheckpointError(f"this is {family.title}", where=checkpoint.where, remedy=family.advice)
+    if family is SAM2:
+        from samadapt.models.sam2.loading import build
+
+        return build(checkpoint, image_size, allow, preprocessing=preprocessing or "sam2")
     state = to_transformers(checkpoint.state)
     try:
         architecture = infer_architecture({key: tuple(value.shape) for key, value in state.items()})
@@ -239,6 +246,7 @@ def _file(path: Path, name: str = "") -> Checkpoint:
         known.get("preprocessing", ""),
         known.get("multimask"),
         where=path,
+        architecture=known.get("architecture", {}),
     )
 
 
@@ -253,6 +261,7 @@ def _folder(folder: Path, name: str = "") -> Checkpoint:
         known.get("multimask"),
         config,
         folder,
+        known.get("architecture", {}),
     )
 
 

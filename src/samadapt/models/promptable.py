@@ -19,6 +19,7 @@ from samadapt.models.fine import encoder_parts
 from samadapt.models.load_report import LoadReport
 from samadapt.models.maps import FeatureMaps
 from samadapt.models.preprocess import Preprocessing
+from samadapt.models.sam2.architecture import Sam2Architecture
 
 Pictures = Image | NDArray[Any] | Tensor | Sequence["Image | NDArray[Any] | Tensor"]
 
@@ -29,7 +30,7 @@ class SamPromptable(nn.Module):
     Parameters
     ----------
     sam : transformers.SamModel
-    architecture : Architecture
+    architecture : Architecture, or Sam2Architecture for a SAM 2
     preprocessing : Preprocessing
     name : str
         What `samadapt.models.load` takes to load the same weights again; an absolute path for a file.
@@ -54,7 +55,7 @@ class SamPromptable(nn.Module):
     def __init__(
         self,
         sam: Any,
-        architecture: Architecture,
+        architecture: Architecture | Sam2Architecture,
         preprocessing: Preprocessing,
         *,
         name: str,
@@ -97,6 +98,11 @@ class SamPromptable(nn.Module):
     def decoder(self) -> Any:
         """Mask decoder."""
         return self.sam.mask_decoder
+
+    @property
+    def memory(self) -> bool:
+        """True if the model carries masks from frame to frame by itself, as SAM 2 does."""
+        return False
 
     def frame(self, hw: tuple[int, int]) -> Frame:
         """Mapping between an (H, W) image and this model's input."""
@@ -187,9 +193,11 @@ class SamPromptable(nn.Module):
         point_labels: Tensor | None = None,
         boxes: Tensor | None = None,
         masks: Tensor | None = None,
+        *,
+        learn_prompts: bool = True,
     ) -> DecoderOutput:
-        """As `decode`, for all mask tokens: M is `mask_tokens`."""
-        return decode_tokens(self.sam, embedding, points, point_labels, boxes, masks)
+        """As `decode`, for all mask tokens: M is `mask_tokens`; without a gradient for the prompt encoder if asked."""
+        return decode_tokens(self.sam, embedding, points, point_labels, boxes, masks, learn_prompts=learn_prompts)
 
     def forward(self, pixel_values: Tensor, multimask: bool = True, **prompts: Tensor | None) -> DecoderOutput:
         """`encode`, then `decode`."""

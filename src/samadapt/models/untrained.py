@@ -6,11 +6,16 @@ from samadapt.core.errors import CheckpointError
 from samadapt.models import preprocess
 from samadapt.models.architecture import KNOWN, Architecture
 from samadapt.models.build import assemble
+from samadapt.models.preprocess import Preprocessing
 from samadapt.models.promptable import SamPromptable
+from samadapt.models.sam2.architecture import KNOWN as KNOWN_SAM2
+from samadapt.models.sam2.architecture import Sam2Architecture
+
+_NETWORKS: dict[str, Architecture | Sam2Architecture] = {**KNOWN, **KNOWN_SAM2}
 
 
 def fresh(
-    architecture: str | Architecture = "tiny",
+    architecture: str | Architecture | Sam2Architecture = "tiny",
     *,
     image_size: int | None = None,
     preprocessing: str = "tiny",
@@ -21,8 +26,9 @@ def fresh(
 
     Parameters
     ----------
-    architecture : str or Architecture
-        "tiny", "test" (a few thousand weights at 64 pixels), "vit-b", "vit-l", "vit-h", or any other network.
+    architecture : str, Architecture or Sam2Architecture
+        "tiny", "test" (a few thousand weights at 64 pixels), "vit-b", "vit-l", "vit-h"; for SAM 2 "hiera-test",
+        "hiera-tiny", "hiera-small", "hiera-base-plus", "hiera-large"; or any other network.
     image_size : int, optional
         In pixels; the architecture's own by default.
     preprocessing : str
@@ -41,14 +47,23 @@ def fresh(
         If the name is unknown or the image size does not fit.
     """
     if isinstance(architecture, str):
-        if architecture not in KNOWN:
-            raise CheckpointError(f"no network is called {architecture!r}", remedy=f"Choose one of {', '.join(KNOWN)}.")
-        name, architecture = name or f"fresh-{architecture}", KNOWN[architecture]
-    wanted = architecture.at(image_size)
-    plan = preprocess.get(preprocessing, wanted.image_size)
-    model = assemble(wanted, {}, plan, name=name or "fresh", allow=("missing",), seed=seed)
+        if architecture not in _NETWORKS:
+            raise CheckpointError(
+                f"no network is called {architecture!r}", remedy=f"Choose one of {', '.join(_NETWORKS)}."
+            )
+        name, architecture = name or f"fresh-{architecture}", _NETWORKS[architecture]
+    plan = preprocess.get(preprocessing, architecture.at(image_size).image_size)
+    model = _assemble(architecture.at(image_size), plan, name or "fresh", seed)
     model.base_hash = hash_model(model)
     return model
+
+
+def _assemble(wanted: Architecture | Sam2Architecture, plan: Preprocessing, name: str, seed: int) -> SamPromptable:
+    if isinstance(wanted, Architecture):
+        return assemble(wanted, {}, plan, name=name, allow=("missing",), seed=seed)
+    from samadapt.models.sam2.build import assemble as assemble_sam2
+
+    return assemble_sam2(wanted, {}, plan, name=name, allow=("missing",), seed=seed)
 
 
 def hash_model(model: SamPromptable) -> str:

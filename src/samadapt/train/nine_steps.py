@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from samadapt.models.decode import DecoderOutput, decode_tokens, select
+from samadapt.models.decode import DecoderOutput, select
 from samadapt.train.clicks import error_points
 from samadapt.train.config import InteractiveTask
 from samadapt.train.losses import Loss, med2d_loss
@@ -70,9 +70,7 @@ class NineStep(Step):
             masks = batch["answer"].sigmoid()
         with self._precision(batch["pixel_values"].device):
             learn = number == 0 or not self.task.frozen_embedding
-            output = decode_tokens(
-                self.model.sam, batch["embedding"], points, labels, boxes, masks, learn_prompts=learn
-            )
+            output = self.model.decode_tokens(batch["embedding"], points, labels, boxes, masks, learn_prompts=learn)
         low, iou = best_candidate(select(output, multimask=True))
         batch["answer"] = low.detach()
         if self.task.frozen_embedding:

@@ -1,0 +1,68 @@
+"""A SAM 2 from a checkpoint of either layout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from samadapt.core.errors import CheckpointError
+from samadapt.models import preprocess
+from samadapt.models.sam2.architecture import Sam2Architecture, infer
+from samadapt.models.sam2.build import assemble
+from samadapt.models.sam2.names import to_transformers
+from samadapt.models.sam2.promptable import Sam2Promptable
+
+if TYPE_CHECKING:
+    from samadapt.models.loading import Checkpoint
+
+
+def build(
+    checkpoint: Checkpoint, image_size: int | None = None, allow: Sequence[str] = (), *, preprocessing: str = "sam2"
+) -> Sam2Promptable:
+    """Build the model of a checkpoint; see `samadapt.models.load`."""
+    state = to_transformers(checkpoint.state)
+    architecture = architecture_of(checkpoint)
+    return assemble(
+        architecture,
+        state,
+        preprocess.get(preprocessing, architecture.image_size),
+        name=checkpoint.name,
+        family=checkpoint.family or "sam2",
+        image_size=image_size,
+        allow=allow,
+        where=checkpoint.where,
+    )
+
+
+def architecture_of(checkpoint: Checkpoint) -> Sam2Architecture:
+    """Network of a checkpoint: its tensors, then what config.json or a file beside the weights says.
+
+    Raises
+    ------
+    CheckpointError
+        If a tensor that is needed to tell is absent.
+    """
+    shapes = {key: tuple(value.shape) for key, value in to_transformers(checkpoint.state).items()}
+    try:
+        inferred = infer(shapes)
+    except CheckpointError as error:
+        raise CheckpointError(error.what, where=checkpoint.where, remedy=error.remedy) from error
+    told = {**_from_config(checkpoint.config), **checkpoint.architecture}
+    plain = {"image_size": "image size", "heads": "heads", "windows": "windows", "global_blocks": "global blocks"}
+    known = {plain[key] for key in told if key in plain}
+    assumed = [fact for fact in inferred.assumed if fact not in known]
+    return inferred.updated({**told, "assumed": assumed})
+
+
+def _from_config(config: dict[str, Any]) -> dict[str, Any]:
+    """What shapes cannot tell and transformers' configuration can."""
+    backbone = (config.get("vision_config") or {}).get("backbone_config") or {}
+    prompt, decoder = config.get("prompt_encoder_config") or {}, config.get("mask_decoder_config") or {}
+    told = {
+        "image_size": prompt.get("image_size"),
+        "heads": backbone.get("num_attention_heads_per_stage"),
+        "windows": backbone.get("window_size_per_stage"),
+        "global_blocks": backbone.get("global_attention_blocks"),
+        "decoder_heads": decoder.get("num_attention_heads"),
+    }
+    return {key: value for key, value in told.items() if value is not None}
