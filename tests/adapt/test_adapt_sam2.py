@@ -64,6 +64,7 @@ def test_low_rank_updates_can_be_merged():
 def test_a_prompt_free_head():
     model = build()
     head = add_head(model, LabelSet.from_names({1: "liver", 2: "spleen"}))
-    logits = head.logits(model, model.encode(torch.rand(2, 3, 64, 64)))
+    pixels = torch.rand(2, 3, 64, 64)
+    logits = head.logits(model, model.encode(pixels), pixels)
     assert logits.shape == (2, 3, 16, 16)
     assert quicken(model.sam.vision_encoder) == 0
