@@ -40,7 +40,7 @@ class FastLayer(SamVisionLayer):  # type: ignore[misc]
 
 
 def quicken(encoder: nn.Module) -> int:
-    """Let every block of a SAM vision encoder compute the fast way, in place; other encoders stay as they are.
+    """Let every block of a SAM vision encoder compute the fast way, in place.
 
     Parameters
     ----------

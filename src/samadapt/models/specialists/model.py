@@ -119,6 +119,8 @@ class Specialist(SamPromptable):
         point_labels: Tensor | None = None,
         boxes: Tensor | None = None,
         masks: Tensor | None = None,
+        *,
+        learn_prompts: bool = True,
     ) -> DecoderOutput:
         """As `decode`."""
         wanted = "a box" if self.plan.takes_box else "no prompt"
