@@ -11,7 +11,7 @@ import pytest
 
 from samadapt.core import atomic
 from samadapt.core.atomic import atomic_path, disk_errors, write_json, write_text
-from samadapt.core.errors import DiskFull
+from samadapt.core.errors import DiskFull, StoreError
 
 
 def test_text_and_json_arrive_whole(tmp_path):
@@ -64,3 +64,26 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path, monkeypatch, code, wh
 def test_other_errors_of_the_system_pass_unchanged(tmp_path):
     with pytest.raises(PermissionError), disk_errors(tmp_path):
         raise PermissionError(errno.EACCES, "no")
+
+
+def test_a_full_disk_is_recognised_in_the_words_of_other_libraries(tmp_path, monkeypatch):
+    from safetensors import SafetensorError
+
+    with pytest.raises(DiskFull, match="disk is full"), atomic_path(tmp_path / "a.safetensors"):
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+    hidden = RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed")
+    with pytest.raises(RuntimeError, match="PytorchStreamWriter"), atomic_path(tmp_path / "a.pt"):
+        raise hidden
+    monkeypatch.setattr(atomic.shutil, "disk_usage", lambda _: (10**9, 10**9, 0))
+    with pytest.raises(RuntimeError, match="other"), disk_errors("no path"):
+        raise RuntimeError("other")
+    room = type("usage", (), {"free": 0})
+    monkeypatch.setattr(atomic.shutil, "disk_usage", lambda _: room)
+    with pytest.raises(DiskFull), atomic_path(tmp_path / "a.pt"):
+        raise hidden
+    assert os.listdir(tmp_path) == []
+
+
+def test_errors_of_samadapt_pass_a_full_disk(tmp_path):
+    with pytest.raises(StoreError), disk_errors(tmp_path):
+        raise StoreError("damaged") from OSError(errno.ENOSPC, "full")

@@ -52,8 +52,15 @@ def test_require_match_says_what_differs():
     grid = Grid.from_spacing((4, 5, 6), (1, 1, 1))
     with pytest.raises(GridMismatch, match=r"a\.nii.*\(4, 5, 6\).*\(4, 5, 7\)"):
         grid.require_match(Grid.from_spacing((4, 5, 7), (1, 1, 1)), where="a.nii")
-    with pytest.raises(GridMismatch, match="affines differ"):
+    with pytest.raises(GridMismatch, match=r"affines differ: spacing \(1, 1, 1\) and \(2, 1, 1\) mm"):
         grid.require_match(Grid.from_spacing((4, 5, 6), (2, 1, 1)))
+    flipped, moved = grid.affine.copy(), grid.affine.copy()
+    flipped[:, 2] *= -1
+    moved[0, 3] = 5
+    with pytest.raises(GridMismatch, match="affines differ: the directions of the axes"):
+        grid.require_match(Grid(grid.shape, flipped))
+    with pytest.raises(GridMismatch, match=r"affines differ: origin \(0, 0, 0\) and \(5, 0, 0\) mm"):
+        grid.require_match(Grid(grid.shape, moved))
     grid.require_match(Grid.from_spacing((4, 5, 6), (1, 1, 1)))
 
 

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from samadapt.core.errors import RunFolderError
-from samadapt.core.manifest import close_run, file_hash, open_run, read_run, text_hash
+from samadapt.core.manifest import close_run, file_hash, open_run, read_run, require_free, text_hash
 from samadapt.version import __version__
 
 
@@ -63,3 +63,23 @@ def test_hashes_depend_on_content_alone(tmp_path):
     assert file_hash(tmp_path / "a") == file_hash(tmp_path / "b") != file_hash(tmp_path / "c")
     assert text_hash("abc") == text_hash("abc") != text_hash("abd")
     assert len(text_hash("")) == 16
+
+
+def test_asking_whether_a_folder_is_free_writes_nothing(tmp_path):
+    assert require_free(tmp_path / "run", "train", {"seed": 1}) == text_hash('{"seed": 1}')
+    assert os.listdir(tmp_path) == []
+    open_run(tmp_path / "run", "train", {"seed": 1})
+    with pytest.raises(RunFolderError, match="holds another run"):
+        require_free(tmp_path / "run", "train", {"seed": 2})
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(RunFolderError, match="this is a file"):
+        require_free(tmp_path / "file", "train", {})
+
+
+@pytest.mark.parametrize("text", ['{"kind": "tra', "[1]"])
+def test_a_damaged_description_is_named(tmp_path, text):
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(RunFolderError, match=r"run\.json"):
+        read_run(tmp_path)
+    with pytest.raises(RunFolderError, match=r"run\.json"):
+        open_run(tmp_path, "train", {}, resume=True)

@@ -269,3 +269,24 @@ def test_exclusions_are_told(tmp_path):
     reasons = {f.message: f.cases for f in examine(root).of("excluded")}
     assert reasons["left out: image without label"] == ("2.jpg",)
     assert reasons["left out: label without image"] == ("99.jpg",)
+
+
+@pytest.mark.parametrize("fault", ["label values", "readable", "damaged header"])
+def test_labels_of_plain_folders_that_cannot_be_read_are_errors(tmp_path, fault):
+    for number in range(3):
+        label = np.zeros((3, 24, 24), np.uint8)
+        label[:, 6:14, 8:18] = 1 + (noisy((3, 8, 10), number) > 128)
+        image = noisy(label.shape, number).astype(np.int16)
+        for folder, array in (("images", image), ("masks", label)):
+            nifti(tmp_path / folder / f"case{number}.nii.gz", array, (5.0, 1.0, 1.0))
+    path = tmp_path / "masks" / "case1.nii.gz"
+    if fault == "damaged header":
+        path.write_bytes(path.read_bytes()[:60])
+        assert "unreadable" in found(tmp_path, "readable", case="case1.nii.gz").message
+        return
+    if fault == "readable":
+        path.write_bytes(path.read_bytes()[:-40])
+    else:
+        nifti(path, label.astype(np.float32) * 0.5, (5.0, 1.0, 1.0))
+    finding = found(tmp_path, fault, case="case1")
+    assert str(path) in finding.message

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image as Picture
 
 from samadapt import io
-from samadapt.core.errors import PromptError, RunFolderError
+from samadapt.core.errors import ConfigError, PromptError, RunFolderError
 from samadapt.core.image import LabelSet
 from samadapt.infer.predict import parse_prompts, predict
 
@@ -147,3 +147,29 @@ def test_tiles_are_predicted_one_by_one_and_put_together(semantic: str, picture:
     predict(source=tmp_path / "corner.png", model=semantic, out=tmp_path / "corner_labels.png")
     corner = io.open_label(tmp_path / "corner_labels.png").values
     assert np.array_equal(values[24:, 44:], corner[16:, 16:])
+
+
+@pytest.mark.parametrize(
+    ("prompts", "said"),
+    [
+        ({"box": ("50,5,90,30",)}, "leaves the image of width 60 and height 40"),
+        ({"box": ("30,5,10,30",)}, "is reversed"),
+        ({"point": ("61,5,+",)}, "lies outside the image"),
+        ({"box": ("1,2,3",)}, "a box is x0,y0,x1,y1"),
+        ({"point": ("a,b,+",)}, "a point is x,y"),
+    ],
+)
+def test_bad_prompts_say_what_and_how_and_write_nothing(
+    model: str, picture: Path, tmp_path: Path, prompts: dict[str, tuple[str, ...]], said: str
+) -> None:
+    with pytest.raises(PromptError, match=said) as error:
+        predict(source=picture, model=model, out=tmp_path / "out" / "mask.png", **prompts)
+    assert error.value.remedy
+    assert not (tmp_path / "out").exists()
+    if "image" in said:
+        assert error.value.where == str(picture)
+
+
+def test_an_unknown_field_is_a_clear_error(picture: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="unknown key 'boxes'; did you mean 'box'"):
+        predict(source=picture, boxes=("1,2,3,4",), out=tmp_path / "mask.png")

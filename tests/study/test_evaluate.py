@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from samadapt.core.errors import CheckpointError, DataError, PromptError, RunFolderError
+from samadapt.core.errors import CheckpointError, ConfigError, DataError, DiskFull, PromptError, RunFolderError
 from samadapt.core.prompts import PromptSet
+from samadapt.data.prepare import prepare
 from samadapt.data.store import Store
 from samadapt.study.evaluate import evaluate
 from samadapt.study.predicting import Crop, best_by_truth
@@ -145,7 +146,7 @@ def test_prompt_free_measurement_needs_a_semantic_head(phantom_store: Store, sma
 
 
 def test_empty_split_is_an_error(phantom_store: Store, small_model: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="external"):
+    with pytest.raises(ConfigError, match="external"):
         evaluate(model=str(small_model), data=phantom_store.path, split="external", out=tmp_path / "run")
 
 
@@ -182,3 +183,46 @@ def test_summary_averages_classes_of_a_case_before_cases() -> None:
     assert entries["label 1", "hd95"]["mean"] is None
     assert entries["label 1", "hd95"]["n"] == 0
     assert entries["label 1", "hd95"]["left_out"] == 2
+
+
+def test_what_cannot_be_measured_leaves_no_run_behind(phantom_store: Store, small_model: Path, tmp_path: Path) -> None:
+    fields = {"model": str(small_model), "data": phantom_store.path, "out": tmp_path / "run"}
+    for wrong, error in (
+        ({"prompts": ("none",)}, CheckpointError),
+        ({"model": "tinny"}, CheckpointError),
+        ({"convention": "strickt"}, ConfigError),
+        ({"split": "tset"}, ConfigError),
+        ({"prompt": ("box",)}, ConfigError),
+    ):
+        with pytest.raises(error):
+            evaluate(**fields | wrong)
+        assert not (tmp_path / "run").exists()
+
+
+def test_a_store_without_objects_has_nothing_to_draw_prompts_from(small_model: Path, tmp_path: Path) -> None:
+    from fake.writing import noisy, png
+
+    for number in range(3):
+        png(tmp_path / "raw" / "images" / f"{number}.png", noisy((32, 32), number))
+        png(tmp_path / "raw" / "masks" / f"{number}.png", np.zeros((32, 32), np.uint8))
+    prepare(source=tmp_path / "raw", recipe="folder", out=tmp_path / "store", workers=0)
+    with pytest.raises(DataError, match="has a labelled object") as error:
+        evaluate(model=str(small_model), data=tmp_path / "store", split="all", out=tmp_path / "run")
+    assert (error.value.exit_code, error.value.where) == (1, tmp_path / "store")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_full_disk_while_measuring_is_named(
+    phantom_store: Store, small_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import errno
+
+    def full(*_: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("samadapt.study.journal.asdict", full)
+    with pytest.raises(DiskFull, match=r"rows\.jsonl.*disk is full"):
+        evaluate(model=str(small_model), data=phantom_store.path, out=tmp_path / "run")
+    monkeypatch.undo()
+    again = evaluate(model=str(small_model), data=phantom_store.path, out=tmp_path / "run", resume=True)
+    assert len(again.rows) > 0

@@ -62,6 +62,24 @@ def store_path(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
+def store_with(tmp_path) -> Callable[[str, list[int]], Path]:
+    """Function of a name and labels: a store whose training cases keep these labels alone."""
+
+    def load(index: int, kept: list[int]) -> LoadedCase:
+        loaded = volume(index)
+        assert isinstance(loaded.label, LabelMap)
+        values = loaded.label.values
+        kept = kept if index < 4 else [1, 2, 4]
+        return LoadedCase(loaded.image, LabelMap(np.where(np.isin(values, kept), values, 0), loaded.label.grid))
+
+    def make(name: str, kept: list[int]) -> Path:
+        recipe = ToyRecipe({f"case{i}": (lambda i=i: load(i, kept)) for i in range(6)})
+        return prepare(recipe=recipe, source=tmp_path, out=tmp_path / name, workers=0).path
+
+    return make
+
+
+@pytest.fixture
 def store(store_path) -> Store:
     return Store.open(store_path)
 

@@ -239,5 +239,17 @@ def test_a_mistake_is_named(fields, tmp_path):
         train(**{k: v for k, v in fields.items() if k != "steps"})
     with pytest.raises(ConfigError, match="nothing to adapt"):
         train(**fields | {"model": "new", "new": {"network": "test"}})
-    with pytest.raises(DataError, match="no split called 'trian'"):
+    with pytest.raises(ConfigError, match="no split called 'trian'"):
         train(**fields | {"train_split": "trian", "out": str(tmp_path / "b")})
+
+
+def test_a_split_without_labels_is_refused_and_an_absent_class_is_named(fields, store_with, tmp_path, capfd):
+    empty, partial = store_with("empty", []), store_with("partial", [1, 2])
+    with pytest.raises(DataError, match=r"'train' has no slices with anything to learn.*samadapt doctor") as error:
+        train(**fields | {"data": str(empty)})
+    assert (error.value.exit_code, error.value.where) == (1, empty)
+    assert not (tmp_path / "run").exists()
+    train(**fields | {"data": str(partial), "steps": 1})
+    said = capfd.readouterr().err
+    assert "no case of the split 'train' has right kidney, so it cannot be learnt" in said
+    assert str(partial) in said

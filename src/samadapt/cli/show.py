@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 
 import typer
 
+from samadapt.core.atomic import disk_full, is_disk_full
 from samadapt.core.errors import SamadaptError
 
 
@@ -24,18 +26,28 @@ def guarded(function: Callable[..., None]) -> Callable[..., None]:
             print_error(error, as_json=bool(kwargs.get("as_json")))
             raise typer.Exit(error.exit_code) from None
         except OSError as error:
-            if error.filename is None:
+            if error.errno in (None, errno.EPIPE):
                 raise
-            where, what = error.filename, f"the system says: {error.strerror}"
-            print_error(SamadaptError(what, where=where), as_json=bool(kwargs.get("as_json")))
-            raise typer.Exit(SamadaptError.exit_code) from None
+            told = explained(error)
+            print_error(told, as_json=bool(kwargs.get("as_json")))
+            raise typer.Exit(told.exit_code) from None
         except KeyboardInterrupt:
             typer.echo(
-                "\nInterrupted; what was finished is kept. Run the same command with --resume to go on.", err=True
+                "\nInterrupted; what was finished is kept. Run the same command again to go on "
+                "(train, evaluate and demo with --resume).",
+                err=True,
             )
             raise typer.Exit(130) from None
 
     return wrapper
+
+
+def explained(error: OSError) -> SamadaptError:
+    """What the system refused, with its place and a remedy."""
+    if is_disk_full(error):
+        return disk_full(error.filename)
+    remedy = "Check that the place exists and that you may read and write there."
+    return SamadaptError(f"the system says: {error.strerror}", where=error.filename, remedy=remedy)
 
 
 def print_error(error: SamadaptError, *, as_json: bool) -> None:

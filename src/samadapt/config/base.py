@@ -102,14 +102,23 @@ def _explain(cls: type[Config], error: ValidationError) -> str:
 
 
 def _explain_one(cls: type[Config], detail: Any) -> str:
-    path = [str(part) for part in detail["loc"]]
+    path = _without_tags(cls, [str(part) for part in detail["loc"]])
     if detail["type"] != "extra_forbidden":
-        return f"{'.'.join(path)}: {detail['msg']} (got {detail['input']!r})"
+        said = str(detail["msg"]).removeprefix("Value error, ")
+        shown = "" if isinstance(detail["input"], dict) else f" (got {detail['input']!r})"
+        return ": ".join(part for part in (".".join(path), said + shown) if part)
     names = sorted(known_keys(cls))
     near = difflib.get_close_matches(".".join(path), names, 1, 0.4) or difflib.get_close_matches(
         path[-1], names, 1, 0.4
     )
     return f"unknown key {'.'.join(path)!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+
+
+def _without_tags(cls: type[Config], path: list[str]) -> list[str]:
+    """Keys as the user writes them: pydantic puts the kind of a tagged union into the place of an error."""
+    if len(path) > 1 and path[0] in tagged_unions(cls):
+        return [path[0]] if path[2:] == [path[0]] else [path[0], *path[2:]]
+    return path
 
 
 def tagged_unions(cls: type[BaseModel]) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,6 +80,15 @@ class Grid:
         corners[:, :3] *= np.array((1,) * (3 - len(self.shape)) + self.shape)
         return bool(np.abs(corners @ (self.affine - other.affine).T).max() <= tolerance_mm)
 
+    def _unlike(self, other: Grid) -> str:
+        """The first thing in which the affines differ: spacing, directions or origin."""
+        if not np.allclose(self.spacing_mm, other.spacing_mm, rtol=1e-3):
+            return f"spacing {_rounded(self.spacing_mm)} and {_rounded(other.spacing_mm)} mm"
+        directions = [grid.affine[:3, :3] / np.linalg.norm(grid.affine[:3, :3], axis=0) for grid in (self, other)]
+        if not np.allclose(directions[0], directions[1], atol=1e-3):
+            return "the directions of the axes (one of them may be flipped)"
+        return f"origin {_rounded(self.affine[:3, 3])} and {_rounded(other.affine[:3, 3])} mm"
+
     def require_match(self, other: Grid, *, where: object = None) -> None:
         """Raise `GridMismatch` unless `matches`."""
         if self.shape != other.shape:
@@ -89,7 +99,11 @@ class Grid:
             )
         if not self.matches(other):
             raise GridMismatch(
-                f"same shape {self.shape}, but the affines differ: spacing {self.spacing_mm} and {other.spacing_mm}",
+                f"same shape {self.shape}, but the affines differ: {self._unlike(other)}",
                 where=where,
                 remedy="The label is of another image or lost its header; copy the image's affine if they overlay.",
             )
+
+
+def _rounded(values: Iterable[float]) -> str:
+    return "(" + ", ".join(f"{value:.4g}" for value in values) + ")"

@@ -70,15 +70,29 @@ def open_run(folder: str | Path, kind: str, config: dict[str, Any], *, resume: b
     RunFolderError
         If the folder holds another run, or the same one and `resume` is false.
     """
+    digest = require_free(folder, kind, config, resume=resume)
+    manifest = {"kind": kind, "status": "running", "config": config, "config_hash": digest} | environment()
+    write_json(Path(folder) / RUN_FILE, manifest)
+    return manifest
+
+
+def require_free(folder: str | Path, kind: str, config: dict[str, Any], *, resume: bool = False) -> str:
+    """Hash of the configuration, if `open_run` would accept the folder; writes nothing.
+
+    Raises
+    ------
+    RunFolderError
+        As `open_run`.
+    """
     path = Path(folder) / RUN_FILE
     digest = text_hash(json.dumps(config, sort_keys=True))
     if path.exists():
         _check_same(path, kind, digest, resume)
+    elif Path(folder).is_file():
+        raise RunFolderError("this is a file, not a folder", where=folder, remedy="Choose another --out.")
     elif Path(folder).exists() and any(Path(folder).iterdir()):
         raise RunFolderError("the folder is not empty and holds no run", where=folder, remedy="Choose an empty folder.")
-    manifest = {"kind": kind, "status": "running", "config": config, "config_hash": digest} | environment()
-    write_json(path, manifest)
-    return manifest
+    return digest
 
 
 def close_run(folder: str | Path, manifest: dict[str, Any], **facts: Any) -> None:
@@ -90,13 +104,25 @@ def read_run(folder: str | Path) -> dict[str, Any]:
     """Manifest of a run folder."""
     path = Path(folder) / RUN_FILE
     if not path.exists():
-        raise RunFolderError("not a run folder: run.json is missing", where=folder)
-    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        raise RunFolderError(
+            "not a run folder: run.json is missing", where=folder, remedy="Give the --out of train or evaluate."
+        )
+    return _read_manifest(path)
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        remedy = "Run it again into another folder."
+        raise RunFolderError(f"damaged file: {error}", where=path, remedy=remedy) from error
+    if not isinstance(manifest, dict):
+        raise RunFolderError("not the description of a run", where=path, remedy="Choose another folder.")
     return manifest
 
 
 def _check_same(path: Path, kind: str, digest: str, resume: bool) -> None:
-    old = json.loads(path.read_text(encoding="utf-8"))
+    old = _read_manifest(path)
     if (old.get("kind"), old.get("config_hash")) != (kind, digest):
         raise RunFolderError(
             f"the folder holds another run ({old.get('kind')})", where=path.parent, remedy="Choose another --out."

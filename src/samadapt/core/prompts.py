@@ -38,7 +38,7 @@ class Points:
         if len(xy) != len(labels):
             raise PromptError(f"{len(xy)} points need as many labels, not {len(labels)}")
         if not np.isfinite(xy).all():
-            raise PromptError("point coordinates must be finite")
+            raise PromptError("point coordinates must be finite", remedy="Give x,y in pixels of the original image.")
         if not np.isin(labels, (0, 1)).all():
             raise PromptError("point labels must be 1 (object) or 0 (background)")
         object.__setattr__(self, "xy", xy)
@@ -72,7 +72,7 @@ class Box:
         for name in ("x0", "y0", "x1", "y1"):
             object.__setattr__(self, name, float(getattr(self, name)))
         if not np.isfinite([self.x0, self.y0, self.x1, self.y1]).all():
-            raise PromptError("box coordinates must be finite")
+            raise PromptError("box coordinates must be finite", remedy="Give x0,y0,x1,y1 in pixels of the image.")
         if self.x1 < self.x0 or self.y1 < self.y0:
             raise PromptError(
                 f"box {self.xyxy.tolist()} is reversed", remedy="Give x0,y0 (top left), then x1,y1 (bottom right)."

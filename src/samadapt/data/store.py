@@ -12,7 +12,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from samadapt.core.errors import DataError, StoreError
+from samadapt.core.errors import ConfigError, DataError, StoreError
 from samadapt.core.grid import Grid
 from samadapt.core.image import Image, LabelMap, LabelSet, Volume
 from samadapt.data.chunks import checksum, decompress
@@ -131,13 +131,13 @@ class Store:
 
         Raises
         ------
-        DataError
+        ConfigError
             If there is no split of that name.
         """
         if name == "all":
             return list(range(len(self.cases)))
         if name not in SPLITS:
-            raise DataError(f"there is no split called {name!r}", where=self.path, remedy=f"Use {SPLITS} or 'all'.")
+            raise ConfigError(f"there is no split called {name!r}", where=self.path, remedy=f"Use {SPLITS} or 'all'.")
         return [int(i) for i in np.flatnonzero(self._splits == SPLITS.index(name))]
 
     def index_of(self, name: str) -> int:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from samadapt.config import load_config
 from samadapt.core.errors import PromptError, RunFolderError
 from samadapt.core.grid import Grid
 from samadapt.core.image import Image, LabelMap, Volume
+from samadapt.core.prediction import Prediction
 from samadapt.core.progress import progress
 from samadapt.core.prompts import Box, Points
 from samadapt.data.tiling import Tiling
@@ -71,7 +73,7 @@ def predict(config: PredictConfig | None = None, **fields: Any) -> list[Predicte
     from samadapt.io import find_images, is_series
     from samadapt.models.device import choose_device
 
-    config = config or PredictConfig(**fields)
+    config = config or load_config(PredictConfig, values=fields)
     folder = config.source.is_dir() and not is_series(config.source)
     sources = find_images(config.source) if folder else [config.source]
     _check_output(config, folder)
@@ -177,7 +179,7 @@ def _prompted(
     for number, (box, points) in enumerate(objects, start=1):
         given: dict[str, Any] = {"box": None if box is None else box.xyxy}
         given |= {} if points is None else {"points": points.xy, "point_labels": points.labels}
-        answer = predictor.predict(**given)
+        answer = _asked(predictor, given, image.source)
         scores.append(answer.score)
         if volume is None:
             values[answer.mask] = number
@@ -187,6 +189,14 @@ def _prompted(
     if volume is None:
         return LabelMap(values, image.grid, source=image.source), names, tuple(scores)
     return LabelMap(values, volume.grid, volume.orientation, volume.source), names, tuple(scores)
+
+
+def _asked(predictor: Predictor, given: dict[str, Any], source: str) -> Prediction:
+    """The answer, or an error that names the image."""
+    try:
+        return predictor.predict(**given)
+    except PromptError as error:
+        raise PromptError(error.what, where=error.where or source, remedy=error.remedy) from error
 
 
 def _slice_of(volume: Volume, index: int | None) -> Image:
@@ -235,7 +245,7 @@ def parse_prompts(boxes: tuple[str, ...], points: tuple[str, ...]) -> list[tuple
         If nothing was given, a text cannot be read, or clicks come with several boxes.
     """
     clicks = _parse_points(points) if points else None
-    found = [Box.from_array(_numbers(text, 4, "a box is x0,y0,x1,y1")) for text in boxes]
+    found = [Box.from_array(_numbers(text, 4, "box", "x0,y0,x1,y1")) for text in boxes]
     if not found and clicks is None:
         raise PromptError(
             "this model needs to be told what to segment",
@@ -254,16 +264,18 @@ def _parse_points(texts: tuple[str, ...]) -> Points:
             raise PromptError(
                 f"cannot read the point {text!r}", remedy="A point is x,y,+ (on the object) or x,y,- (off it)."
             )
-        rows.append((*_numbers(",".join(xy), 2, "a point is x,y,+ or x,y,-"), sign.strip() == "+"))
+        rows.append((*_numbers(",".join(xy), 2, "point", "x,y,+ or x,y,-"), sign.strip() == "+"))
     array = np.array(rows, dtype=np.float32)
     return Points(array[:, :2], array[:, 2].astype(np.int64))
 
 
-def _numbers(text: str, count: int, form: str) -> list[float]:
+def _numbers(text: str, count: int, name: str, form: str) -> list[float]:
     try:
         numbers = [float(part) for part in text.split(",")]
     except ValueError:
         numbers = []
     if len(numbers) != count:
-        raise PromptError(f"cannot read {text!r}: {form}")
+        raise PromptError(
+            f"cannot read {text!r}: a {name} is {form}", where=name, remedy="Give pixels of the original image."
+        )
     return numbers

@@ -63,8 +63,9 @@ def require_finite(array: NDArray[Any], path: Path) -> None:
         return
     bad = array.size - int(np.count_nonzero(np.isfinite(array)))
     if bad:
+        nans = int(np.isnan(array).sum())
         raise NonFiniteValues(
-            f"{bad} of {array.size} values are not finite ({int(np.isnan(array).sum())} NaN)",
+            f"{bad} of {array.size} values are not finite ({nans} NaN, {bad - nans} infinite)",
             where=path,
             remedy='Open it with nonfinite="zero" to set them to 0, or repair the file.',
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from samadapt.config import Config
+from samadapt.config import Config, load_config
 from samadapt.core.errors import DataError
 from samadapt.core.manifest import RUN_FILE, close_run, open_run, read_run
 from samadapt.core.progress import say
@@ -73,7 +73,7 @@ def demo(config: DemoConfig | None = None, **fields: Any) -> DemoResult:
     """
     from samadapt.report import report
 
-    config = config or DemoConfig(**fields)
+    config = config or load_config(DemoConfig, values=fields)
     if config.method == "auto":
         config = config.model_copy(update={"method": "full" if config.data else "lora"})
     began = time.perf_counter()

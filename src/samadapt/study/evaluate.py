@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samadapt.config import dump
-from samadapt.core.atomic import write_json, write_text
+from samadapt.config import dump, load_config
+from samadapt.core.atomic import disk_errors, write_json, write_text
 from samadapt.core.errors import DataError, PromptError
-from samadapt.core.manifest import close_run, open_run
+from samadapt.core.manifest import close_run, open_run, require_free
 from samadapt.core.plans import ClickPlan, parse_plan
 from samadapt.core.progress import progress
 from samadapt.core.prompts import PromptSet
 from samadapt.data.store import Store
+from samadapt.metrics import convention
 from samadapt.study.answers import Answer, agreement
 from samadapt.study.clicking import Sessions
 from samadapt.study.config import EvaluateConfig
@@ -24,7 +25,7 @@ from samadapt.study.journal import JOURNAL, Measured, joined, read_journal, writ
 from samadapt.study.ledger import Ledger
 from samadapt.study.overlays import keep_best_median_worst, save_overlay
 from samadapt.study.predicting import CasePredictions, predict_case
-from samadapt.study.prompting import load_or_draw
+from samadapt.study.prompting import load_or_draw, numbers_of
 from samadapt.study.rows import Row, summarise, to_csv
 from samadapt.study.scoring import score_prompted, score_semantic
 
@@ -76,21 +77,25 @@ def evaluate(config: EvaluateConfig | None = None, **fields: Any) -> Evaluation:
 
     Raises
     ------
+    ConfigError
+        If a field is unknown or does not fit.
     DataError
-        If the split is empty.
+        If the split is empty, or nothing in it is labelled and prompts are to be drawn from labels.
     PromptError
         If prompts given for reuse belong to another store.
     CheckpointError
         If prompt-free segmentation is asked of a model without a semantic head.
     """
-    config = config or EvaluateConfig(**fields)
+    config = config or load_config(EvaluateConfig, values=fields)
+    convention(config.convention)
     store = Store.open(config.data)
     cases = _cases(store, config)
     plain = config.model_dump(mode="json", exclude={"out", "resume", "batch_size", "device"})
-    manifest = open_run(config.out, "evaluate", plain, resume=config.resume)
-    write_text(config.out / "config.yaml", dump(config))
+    require_free(config.out, "evaluate", plain, resume=config.resume)
     began = time.perf_counter()
     model = _load(config)
+    manifest = open_run(config.out, "evaluate", plain, resume=config.resume)
+    write_text(config.out / "config.yaml", dump(config))
     prompt_sets = _prompt_sets(store, cases, config)
     ledger = Ledger(config.out, config.conventions, store.label_set.names, store.label_set.ignore)
     found = joined(list(_measure(model, store, cases, prompt_sets, config, ledger)))
@@ -132,6 +137,12 @@ def _cases(store: Store, config: EvaluateConfig) -> list[int]:
         raise DataError(
             f"the split {config.split!r} holds no case", where=config.data, remedy="Choose another --split."
         )
+    if config.prompts != ("none",) and not any(len(numbers_of(store, case)) for case in cases):
+        raise DataError(
+            f"no case of the split {config.split!r} has a labelled object to draw prompts from",
+            where=config.data,
+            remedy="Check the labels with samadapt doctor, or choose another --split.",
+        )
     return cases
 
 
@@ -168,7 +179,7 @@ def _measure(
 ) -> Iterator[Measured]:
     journal = config.out / JOURNAL
     finished = read_journal(journal)
-    with progress("measuring", len(cases)) as advance, open(journal, "a", encoding="utf-8") as file:
+    with progress("measuring", len(cases)) as advance, disk_errors(journal), open(journal, "a") as file:
         for case in cases:
             name = store.cases[case].name
             if name not in finished:

@@ -14,12 +14,13 @@ from samadapt.adapt.config import FullConfig
 from samadapt.adapt.load import load_model
 from samadapt.adapt.methods import inject
 from samadapt.adapt.semantic import add_head
-from samadapt.core.errors import ConfigError, DataError
+from samadapt.core.errors import ConfigError
 from samadapt.data.store import Store
 from samadapt.models import SamPromptable, preprocess
 from samadapt.models.architecture import KNOWN, Architecture
 from samadapt.models.specialists import NAMES as SPECIALISTS
 from samadapt.train.config import NEW, SYNTHETIC, AugmentConfig, InteractiveTask, SemanticTask, TrainConfig
+from samadapt.train.coverage import require_labelled
 from samadapt.train.fast_encoder import halve_frozen, quicken
 from samadapt.train.order import Order, slice_weights
 from samadapt.train.pictures import Pictures, ScenePictures, StorePictures, labels_by_slice, split_rows
@@ -154,15 +155,10 @@ def _new(config: TrainConfig) -> SamPromptable:
 def _pictures(config: TrainConfig, store: Store | None) -> StorePictures | ScenePictures:
     if store is None:
         return ScenePictures(config.synthetic.epoch_scenes, config.seed, config.synthetic.size)
+    require_labelled(store, config.train_split)
     rows = split_rows(store, config.train_split)
     if not isinstance(config.task, SemanticTask):
         rows = rows[np.isin(rows, np.unique(store.objects["slice"]))]
-    if not len(rows):
-        raise DataError(
-            f"the split {config.train_split!r} has no slices with anything to learn",
-            where=config.data,
-            remedy="Prepare the store with other splits, or set train_split.",
-        )
     return StorePictures(store, rows, config.context)
 
 

@@ -11,7 +11,7 @@ import torch
 
 from samadapt.config.base import dump
 from samadapt.core.atomic import write_text
-from samadapt.core.manifest import close_run, open_run
+from samadapt.core.manifest import close_run, open_run, require_free
 from samadapt.models.device import peak_memory_mb
 from samadapt.train import TrainResult
 from samadapt.train.build import Parts, build, build_optimizer
@@ -26,11 +26,13 @@ NOT_PART_OF_THE_RESULT = {"resume", "num_workers", "log_every", "save_every", "s
 def run(config: TrainConfig) -> TrainResult:
     """Train as a configuration says; see `samadapt.train.train`."""
     fabric = _fabric(config)
-    manifest = _open(config) if fabric.is_global_zero else {}
-    fabric.barrier()
+    if fabric.is_global_zero:
+        require_free(config.out, "train", _tree(config), resume=config.resume)
     with _arithmetic(config, fabric.device):
         parts = build(config, fabric.device)
         optimizer = build_optimizer(config, parts.model)
+        manifest = _open(config) if fabric.is_global_zero else {}
+        fabric.barrier()
         progress = _resume(config, parts, optimizer)
         length = Length.of(
             config.steps, config.epochs, config.max_minutes, parts.order.batches_per_epoch / config.accumulate
@@ -62,9 +64,12 @@ def _fabric(config: TrainConfig) -> Any:
     return fabric
 
 
+def _tree(config: TrainConfig) -> dict[str, Any]:
+    return {k: v for k, v in config.model_dump(mode="json").items() if k not in NOT_PART_OF_THE_RESULT}
+
+
 def _open(config: TrainConfig) -> dict[str, Any]:
-    tree = {k: v for k, v in config.model_dump(mode="json").items() if k not in NOT_PART_OF_THE_RESULT}
-    manifest = open_run(config.out, "train", tree, resume=config.resume)
+    manifest = open_run(config.out, "train", _tree(config), resume=config.resume)
     write_text(config.out / "config.yaml", dump(config))
     return manifest
 

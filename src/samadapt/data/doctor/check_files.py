@@ -13,19 +13,20 @@ from samadapt.core.errors import (
     ShapeMismatch,
 )
 from samadapt.data.doctor.facts import CaseFacts, Cohort
-from samadapt.data.doctor.findings import Finding, about
+from samadapt.data.doctor.findings import Finding, Severity, about
 
 _BY_ERROR: tuple[tuple[type[SamadaptError], str, str], ...] = (
     (GridMismatch, "grid", "image and label do not lie on each other, so every pixel would be taught a wrong class"),
     (ShapeMismatch, "grid", "image and label do not lie on each other, so every pixel would be taught a wrong class"),
     (LabelError, "label values", "the numbers in the label do not mean classes, so the loss would be meaningless"),
     (NonFiniteValues, "finite", "one NaN or infinite pixel makes the whole loss NaN"),
-    (InvalidGeometry, "spacing", "distances in mm, and with them HD95 and NSD, cannot be computed"),
+    (InvalidGeometry, "spacing", "the file does not say where its voxels lie, so neither slices nor mm can be trusted"),
     (SamadaptError, "readable", "the case cannot be used"),
 )
 _ANISOTROPIC = 3.0
 _PLAUSIBLE_MM = (0.005, 100.0)
 _MOSTLY = 0.5
+_DAMAGED = "unreadable:"
 _SMALL_FILES = ("test image", "unlabelled", "not in dataset.json", "not an image file", "in no split list")
 
 
@@ -42,21 +43,23 @@ def _explain(case: CaseFacts, problem: SamadaptError) -> Finding:
 
 
 def excluded(cohort: Cohort) -> list[Finding]:
-    """Files that were seen and left out, by reason."""
+    """Files that were seen and left out, by reason; damaged ones are errors as long as nothing is prepared."""
     by_reason: dict[str, list[str]] = {}
     for name, reason in cohort.exclusions:
         by_reason.setdefault(reason, []).append(name)
     return [
-        finding
-        for reason, names in by_reason.items()
-        for finding in about(
-            names,
-            "note" if any(word in reason for word in _SMALL_FILES) else "warning",
-            "excluded",
-            f"left out: {reason}",
-            "Nothing to do if this is intended; otherwise add the missing partner or mend the file.",
-        )
+        finding for reason, names in by_reason.items() for finding in about(names, *_judged(reason, cohort.prepared))
     ]
+
+
+def _judged(reason: str, prepared: bool) -> tuple[Severity, str, str, str]:
+    """Severity, check, message and remedy of a reason to leave a file out."""
+    if _DAMAGED in reason and not prepared:
+        remedy = "It is probably truncated or damaged: copy or download it again, or remove it."
+        return "error", "readable", f"{reason}: the case cannot be used", remedy
+    severity: Severity = "note" if any(word in reason for word in _SMALL_FILES) else "warning"
+    remedy = "Nothing to do if this is intended; otherwise add the missing partner or mend the file."
+    return severity, "excluded", f"left out: {reason}", remedy
 
 
 def finite(cohort: Cohort) -> list[Finding]:

@@ -56,6 +56,7 @@ def examine(
         tuple(fact for fact in facts if not fact.readable),
         found.label_set,
         found.exclusions,
+        found.prepared,
     )
     findings = in_order(finding for check in CHECKS.values() for finding in check(cohort))
     return Diagnosis(str(folder), found.kind, len(chosen), len(found.subjects), findings)

@@ -106,12 +106,15 @@ class Cohort:
     unread : tuple of CaseFacts
     label_set : LabelSet
     exclusions : tuple of (str, str)
+    prepared : bool
+        The cases are those of a store: what was left out can no longer do harm.
     """
 
     cases: tuple[CaseFacts, ...]
     unread: tuple[CaseFacts, ...]
     label_set: LabelSet
     exclusions: tuple[tuple[str, str], ...] = ()
+    prepared: bool = False
 
 
 def facts_of(subject: Subject, label_set: LabelSet) -> CaseFacts:

@@ -13,6 +13,8 @@ from samadapt.data import recipes
 from samadapt.data.recipes.base import CaseSource, Exclusion, LoadedCase
 from samadapt.data.window import window_of
 
+_STORE = "store"
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -53,6 +55,11 @@ class Subjects:
     subjects: tuple[Subject, ...]
     label_set: LabelSet
     exclusions: tuple[Exclusion, ...]
+
+    @property
+    def prepared(self) -> bool:
+        """True for the cases of a store."""
+        return self.kind == _STORE
 
 
 def collect(path: Path, recipe: str, options: dict[str, Any], window: str) -> Subjects:
@@ -96,7 +103,7 @@ def _of_store(path: Path) -> Subjects:
         load = _store_loader(store, number, record.is_volume)
         subjects.append(Subject(record.name, f"{record.dataset}/{record.patient}", record.split, record.source, load))
     exclusions = tuple((str(entry["name"]), str(entry["reason"])) for entry in store.excluded)
-    return Subjects("store", tuple(subjects), store.label_set, exclusions)
+    return Subjects(_STORE, tuple(subjects), store.label_set, exclusions)
 
 
 def _store_loader(store: Any, case: int, is_volume: bool) -> Callable[[], LoadedCase]:

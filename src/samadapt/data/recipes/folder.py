@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -66,10 +67,9 @@ class Folder:
         rule = LabelRule(setting.threshold, setting.rgb(), tuple((setting.values or {}).items()))
         rows = [row for group in groups(source, setting) for row in _pairs(group, setting, exclusions)]
         labels = [label for group, _, _, label in rows if not group.instances]
-        names = setting.names or infer_names(labels, rule, setting.ignore, exclusions)
+        names = setting.names or infer_names(labels, rule, setting.ignore)
         label_set = LabelSet.from_names(names or {1: "object"}, setting.ignore, setting.modality)
-        broken = {name for name, _ in exclusions}
-        whole = [_case(row, label_set, rule, setting) for row in rows if row[3].name not in broken]
+        whole = [_case(row, label_set, rule, setting) for row in rows]
         cases = [tile for case in whole for tile in tiles_of(case, setting, exclusions)]
         exclusions.extend(_unpaired(source, setting))
         cases = _apply_lists(_unique_names(cases), setting, source, exclusions)
@@ -200,19 +200,17 @@ def picture_of(case: CaseSource) -> str:
     return case.name.removesuffix("_" + Tile(*region).name) if region else case.name
 
 
-def infer_names(labels: list[Path], rule: LabelRule, ignore: int | None, exclusions: list[Exclusion]) -> dict[int, str]:
+def infer_names(labels: list[Path], rule: LabelRule, ignore: int | None) -> dict[int, str]:
     """{value: name} from all label files: one class "object" for masks, else "label <value>".
 
-    A file that cannot be read becomes an exclusion.
+    A file that cannot be read says nothing; loading its case gives the error.
     """
     import numpy as np
 
     values: set[int] = set()
     for path in labels:
-        try:
+        with suppress(SamadaptError):
             values |= {int(v) for v in np.unique(rule.read(path).values)}
-        except SamadaptError as error:
-            exclusions.append((path.name, f"unreadable label: {error.what}"))
     values -= {0, ignore} - {None}
     if values <= {1, 255}:
         return {1: "object"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from samadapt import io
-from samadapt.core.errors import ConfigError
+from samadapt.core.errors import ConfigError, SamadaptError
 from samadapt.core.image import LabelSet, Volume
 from samadapt.data.recipes.base import CaseSource, Exclusion, Found, LoadedCase, RecipeInfo, require_cases
 from samadapt.data.recipes.base import require_folder as _require_folder
@@ -65,15 +66,13 @@ class MedSamNpz:
         source = _require_folder(source)
         exclusions: list[Exclusion] = []
         files = [(split, path) for split, path in _files(source) if _usable(path, exclusions)]
-        names = names or _infer([path for _, path in files], exclusions)
-        broken = {name for name, _ in exclusions}
+        names = names or _infer([path for _, path in files])
         label_set = LabelSet.from_names({int(k): v for k, v in names.items()})
         cases = []
         for split, path in files:
-            if path.name not in broken:
-                kind = modality or modality_of_name(path.name)
-                loader = NpzLoader(path, label_set, kind)
-                cases.append(CaseSource(path.stem, _patient(path.stem), split, kind, loader, (path,)))
+            kind = modality or modality_of_name(path.name)
+            loader = NpzLoader(path, label_set, kind)
+            cases.append(CaseSource(path.stem, _patient(path.stem), split, kind, loader, (path,)))
         return require_cases(Found(cases, label_set, exclusions), source, "npz files with the arrays imgs and gts")
 
 
@@ -105,14 +104,12 @@ def _usable(path: Path, exclusions: list[Exclusion]) -> bool:
     return not reason
 
 
-def _infer(files: list[Path], exclusions: list[Exclusion]) -> dict[int, str]:
+def _infer(files: list[Path]) -> dict[int, str]:
+    """{value: name} of what the files hold; one that cannot be read says nothing, and loading it gives the error."""
     values: set[int] = set()
     for path in files:
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                values |= {int(v) for v in np.unique(archive["gts"])}
-        except (ValueError, OSError, zipfile.BadZipFile) as error:
-            exclusions.append((path.name, f"unreadable label: {error}"))
+        with suppress(SamadaptError):
+            values |= {int(v) for v in np.unique(io.open_label(path).values)}
     values -= {0}
     if values <= {1}:
         lesions = files and all("lesion" in path.name.lower() for path in files)
