@@ -276,6 +276,8 @@ class TrainConfig(Config):
     def _has_length(self) -> TrainConfig:
         if self.epochs is None and self.steps is None and self.max_minutes is None:
             raise ValueError("give the length of the run: epochs, steps or max_minutes")
+        if self.model == NEW and self.task.task == "semantic":
+            raise ValueError("a new network learns from prompts (task interactive or box); for classes train unet")
         if self.data == SYNTHETIC and self.task.task == "semantic":
             raise ValueError("synthetic scenes have objects but no classes: use the task interactive or box")
         return self

@@ -1,0 +1,89 @@
+"""Learning from few volumes: `tiny` adapted, the same network from random weights, and a U-Net, for equal minutes.
+
+python benchmarks/few_shot.py HIPPOCAMPUS --minutes 5
+
+Needs a folder of labelled volumes (Medical Segmentation Decathlon, task 4). The test patients are the same for every
+size, and the training patients of a smaller size are among those of a larger one. No checkpoint is chosen: the last
+weights are measured, volume by volume.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import samadapt
+from harness import record
+from samadapt import models
+from samadapt.models.loading import save_packaged
+
+COMMON: dict[str, Any] = {
+    "task": {"task": "semantic", "detail": 16},
+    "image_size": 64,
+    "context": 3,
+    "balance": {"foreground_share": 0.9},
+    "optimizer": {"lr": 1e-3, "weight_decay": 0.01, "clip_norm": 1.0},
+    "augment": {"policy": "safe", "elastic": 0.03},
+    "validation": {"every": 1_000_000, "max_cases": 4},
+    "batch_size": 16,
+}
+METHODS: dict[str, dict[str, Any]] = {
+    "tiny": {"model": "tiny", "method": {"method": "full"}},
+    "random": {"method": {"method": "full"}},
+    "unet": {"model": "unet", "task": {"task": "semantic"}},
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", type=Path)
+    parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[5, 20, 160])
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
+    parser.add_argument("--out", type=Path, default=Path("runs/few-shot"))
+    parser.add_argument("--name", default="few_shot", help="of the file of results")
+    options = parser.parse_args()
+    figures: dict[str, Any] = {"minutes": options.minutes, "source": options.source.name}
+    for size in options.sizes:
+        store = prepared(options.source, size, options.out)
+        for name in options.methods:
+            figures[f"{name}_{size}"] = measured(name, store, options.out / f"{name}-{size}", options.minutes)
+    record(options.name, figures, {})
+
+
+def prepared(source: Path, size: int, out: Path) -> Path:
+    """Store with `size` patients to train on and always the same fifth of all to test on."""
+    store = out / f"store-{size}"
+    cases = len(list((source / "imagesTr").glob("*.nii*"))) or len(list(source.rglob("*.nii*"))) // 2
+    share = size / cases
+    splits = {"train": share, "val": max(0.8 - share, 0.0), "test": 0.2}
+    samadapt.prepare(source=source, out=store, splits=splits, seed=0)
+    return store
+
+
+def measured(name: str, store: Path, out: Path, minutes: float) -> dict[str, Any]:
+    """Mean foreground Dice over the test volumes, its interval, and the steps made."""
+    fields = COMMON | METHODS[name] | {"data": str(store), "out": out / "train", "max_minutes": minutes}
+    fields.setdefault("model", str(untrained(out.parent)))
+    samadapt.train(**fields, resume=(out / "train").exists())
+    samadapt.evaluate(model=str(out / "train"), data=store, prompts=["none"], out=out / "test", resume=True)
+    entries = json.loads((out / "test" / "summary.json").read_text(encoding="utf-8"))
+    wanted = ("mean without background", "dice")
+    found = next(e for e in entries if (e["name"], e["figure"]) == wanted)
+    steps = json.loads((out / "train" / "run.json").read_text(encoding="utf-8"))["steps"]
+    return {"dice": found["mean"], "low": found["low"], "high": found["high"], "steps": steps}
+
+
+def untrained(folder: Path) -> Path:
+    """File of a network like `tiny` with random weights."""
+    path = folder / "untrained.safetensors"
+    if path.exists():
+        return path
+    model = models.fresh(samadapt.load_model("tiny").architecture, preprocessing="tiny", seed=0, name="untrained")
+    return save_packaged(model, folder, "untrained")
+
+
+if __name__ == "__main__":
+    main()
