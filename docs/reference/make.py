@@ -82,9 +82,18 @@ def tables() -> str:
     for info in (recipes.get(name).info for name in recipes.names()):
         cite = "" if info.citation == info.licence else f" Cite: {info.citation}."
         lines += [f"**`{info.name}`**: {info.title}. {info.how_to_get}\n", f"Licence: {info.licence}.{cite}\n"]
-    lines += ["## Metric conventions\n", CONVENTION_TEXT, *_conventions(), "\n## Windows\n"]
+    lines += ["## Training recipes\n", "For `samadapt train -c NAME`; `samadapt recipes` tells more.\n"]
+    lines += table(("Name", "What", "Store"), _training_recipes())
+    lines += ["\n## Metric conventions\n", CONVENTION_TEXT, *_conventions(), "\n## Windows\n"]
     lines += table(("Name", "HU"), [(f"`{name}`", f"{low:g} to {high:g}") for name, (low, high) in presets().items()])
     return "\n".join(lines) + "\n"
+
+
+def _training_recipes() -> list[tuple[Any, ...]]:
+    from samadapt.train import recipes
+
+    found = [recipes.get(name) for name in recipes.names()]
+    return [(f"`{recipe.name}`", recipe.title, f"`{recipe.prepare}`") for recipe in found]
 
 
 def _models() -> list[tuple[Any, ...]]:

@@ -83,4 +83,4 @@ def test_commands_with_a_positional_argument_do_not_expand(samadapt):
 
 
 def test_every_generated_command_was_called():
-    assert set(CALLS) == set(COMMANDS) - {"datasets", "doctor", "models", "inspect", "report"}
+    assert set(CALLS) == set(COMMANDS) - {"datasets", "doctor", "models", "inspect", "recipes", "report"}

@@ -120,3 +120,23 @@ def test_configurations_are_frozen():
 def test_keys_of_nested_configurations():
     assert tagged_unions(Job) == {"method"}
     assert {"data", "method.rank", "validation.every"} <= known_keys(Job)
+
+
+def test_a_file_may_stand_on_another(tmp_path):
+    (tmp_path / "a.yaml").write_text("data: x\nseed: 1\nmethod: {method: lora, rank: 8}\nvalidation: {every: 3}\n")
+    (tmp_path / "b.yaml").write_text("base: a.yaml\nseed: 2\nmethod: {blocks: [1]}\n")
+    (tmp_path / "c.yaml").write_text("base: b.yaml\nmethod: {method: full}\n")
+    found = load_config(Job, tmp_path / "b.yaml")
+    assert (found.data, found.seed, found.method, found.validation.every) == (
+        Path("x"),
+        2,
+        Lora(rank=8, blocks=(1,)),
+        3,
+    )
+    assert load_config(Job, tmp_path / "c.yaml").method == Full()
+    (tmp_path / "a.yaml").write_text("base: c.yaml\n")
+    with pytest.raises(ConfigError, match="its own base"):
+        load_config(Job, tmp_path / "c.yaml")
+    (tmp_path / "d.yaml").write_text("base: nowhere.yaml\n")
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml.*does not exist"):
+        load_config(Job, tmp_path / "d.yaml")

@@ -24,6 +24,7 @@ PAGES = {
     "docs/tutorials/measure.md": {"bash": 7, "python": 2},
     "docs/how-to/own-data.md": {"bash": 4, "json": 1, "not run": 3},
     "docs/how-to/published-datasets.md": {"not run": 3},
+    "docs/how-to/published-trainings.md": {"not run": 2},
     "docs/how-to/doctor.md": {"bash": 2, "python": 1},
     "docs/how-to/samed.md": {"bash": 3, "python": 2, "yaml": 2},
     "docs/how-to/specialists.md": {"bash": 4},

@@ -28,6 +28,7 @@ def make_command(
     arguments: Sequence[str] = (),
     show: Callable[[Result], None] | None = None,
     exit_code: Callable[[Result], int] = lambda _: 0,
+    config_path: Callable[[Path], Path] = lambda given: given,
 ) -> Callable[..., None]:
     """Function for typer whose options are the fields of `config`.
 
@@ -42,6 +43,8 @@ def make_command(
         Prints the result for people. With ``--json`` the result's `as_json` or itself is printed instead.
     exit_code : callable
         0, or 1 where the result says so.
+    config_path : callable
+        File for what was given as ``--config``, which may be a name.
     """
 
     @guarded
@@ -54,7 +57,8 @@ def make_command(
     ) -> None:
         tagged = tagged_unions(config)
         given = {f"{k}.{k}" if k in tagged else k: v for k, v in values.items() if v not in (None, [], ())}
-        resolved = load_config(config, config_file, overrides or (), given)
+        file = config_path(config_file) if config_file is not None else None
+        resolved = load_config(config, file, overrides or (), given)
         if show_config:
             typer.echo(dump(resolved), nl=False)
             return

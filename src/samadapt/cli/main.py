@@ -22,6 +22,7 @@ COMMANDS = {
     "inspect": "Say which model a checkpoint file or folder is, from its tensors alone.",
     "evaluate": "Measure a model on a store, with prompts drawn from the truth or without any.",
     "train": "Adapt a model to a store.",
+    "recipes": "List the published trainings that train -c NAME repeats.",
     "predict": "Segment an image, a volume or a folder.",
     "report": "Write one HTML page, CSV and Markdown tables from run folders.",
 }

@@ -8,6 +8,7 @@ import typer
 
 from samadapt.cli.generate import make_command
 from samadapt.train.config import TrainConfig
+from samadapt.train.recipes import config_path
 
 if TYPE_CHECKING:
     from samadapt.train import TrainResult
@@ -25,4 +26,4 @@ def _show(result: TrainResult) -> None:
     typer.echo(f"Measure it: samadapt evaluate --model {result.folder} --data STORE --prompts none --out RUN")
 
 
-command = make_command(TrainConfig, _run, show=_show)
+command = make_command(TrainConfig, _run, show=_show, config_path=config_path)

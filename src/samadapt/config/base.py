@@ -50,6 +50,8 @@ def load_config(
 ) -> C:
     """Build a configuration from a YAML file, then `values`, then ``key.sub=value`` overrides.
 
+    A file may begin with ``base: other.yaml``, a file beside it whose keys hold where the file itself has none.
+
     Raises
     ------
     ConfigError
@@ -74,7 +76,7 @@ def dump(config: Config) -> str:
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
 
 
-def _read_yaml(file: str | Path) -> dict[str, Any]:
+def _read_yaml(file: str | Path, children: tuple[Path, ...] = ()) -> dict[str, Any]:
     try:
         tree = yaml.safe_load(Path(file).read_text(encoding="utf-8")) or {}
     except FileNotFoundError as error:
@@ -83,7 +85,22 @@ def _read_yaml(file: str | Path) -> dict[str, Any]:
         raise ConfigError(f"not valid YAML: {error}", where=file) from error
     if not isinstance(tree, dict):
         raise ConfigError("a configuration is a mapping of keys to values", where=file)
-    return tree
+    if "base" not in tree:
+        return tree
+    base = Path(file).parent / str(tree.pop("base"))
+    if base.resolve() in (above := (*children, Path(file).resolve())):
+        raise ConfigError(f"the file is its own base, through {base.name}", where=file)
+    return _merged(_read_yaml(base, above), tree)
+
+
+def _merged(base: dict[str, Any], tree: dict[str, Any]) -> dict[str, Any]:
+    """`tree` over `base`, group by group; a group of another kind (``method: {method: ...}``) replaces the base's."""
+    found = base | tree
+    for key in base.keys() & tree.keys():
+        one, other = base[key], tree[key]
+        if isinstance(one, dict) and isinstance(other, dict) and other.get(key, one.get(key)) == one.get(key):
+            found[key] = _merged(one, other)
+    return found
 
 
 def _put(tree: dict[str, Any], dotted: str, value: Any) -> None:

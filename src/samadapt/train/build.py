@@ -178,7 +178,9 @@ def _samples(
     zoom = Zoom(zoom_share(config, model), task.zoom_least, task.zoom_most)
     if not isinstance(task, InteractiveTask):
         return ObjectSamples(pictures, prepare, 1, jitter, zoom=zoom)
-    return ObjectSamples(pictures, prepare, task.objects, jitter, task.box_share, zoom, task.protocol)
+    return ObjectSamples(
+        pictures, prepare, task.objects, jitter, task.box_share, zoom, "sam" if task.protocol == "sam" else "sammed2d"
+    )
 
 
 def zoom_share(config: TrainConfig, model: SamPromptable) -> float:

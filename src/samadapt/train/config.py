@@ -71,10 +71,11 @@ class InteractiveTask(ClosenessConfig):
     jitter_px: float = Field(
         20, ge=0, description="Largest shift of each side of a first box, in pixels of a 1024 pixel image"
     )
-    protocol: Literal["sam", "sammed2d"] = Field(
+    protocol: Literal["sam", "sammed2d", "msa"] = Field(
         "sam",
         description="sam: clicks add up, the last logits are the mask prompt, the best of three masks learns; "
-        "sammed2d: its nine steps, with rounds=8 and objects=5 as published",
+        "sammed2d: its nine steps, with rounds=8 and objects=5 as published; msa: the first prompt alone, the single "
+        "mask, binary cross-entropy with foreground counted twice",
     )
     frozen_embedding: bool = Field(
         False,

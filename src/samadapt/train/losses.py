@@ -134,6 +134,33 @@ def box_loss(logits: Tensor, target: Tensor, valid: Tensor | None = None) -> Los
     return Loss(bce + dice, {"bce": bce.detach(), "dice": dice.detach()})
 
 
+def weighted_bce(logits: Tensor, target: Tensor, valid: Tensor, positive: float = 2.0) -> Loss:
+    """Binary cross-entropy with foreground counted more than once, as Medical SAM Adapter trains on 2-D images.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (..., H, W), float
+    target, valid : Tensor of the same shape, bool
+        `valid` is False where a pixel does not count.
+    positive : float
+        Weight of the foreground (PyTorch's pos_weight).
+
+    Returns
+    -------
+    Loss
+        Mean over the counted pixels; part "bce".
+
+    References
+    ----------
+    .. [1] Wu et al. 2023, arXiv:2304.12620; SuperMedIntel/Medical-SAM-Adapter (BCEWithLogitsLoss, pos_weight 2).
+    """
+    logits = logits.float()
+    weight = logits.new_tensor(positive)
+    each = F.binary_cross_entropy_with_logits(logits, target.float(), reduction="none", pos_weight=weight)
+    bce = (each * valid).sum() / valid.sum().clamp(min=1)
+    return Loss(bce, {"bce": bce.detach()})
+
+
 def focal_per_mask(logits: Tensor, target: Tensor, valid: Tensor, alpha: float = 0.25, gamma: float = 2.0) -> Tensor:
     """Focal loss of every mask on its own.
 

@@ -22,6 +22,7 @@ from samadapt.train.samples import OUTSIDE, Batch
 if TYPE_CHECKING:
     from samadapt.models import SamPromptable
     from samadapt.train.nine_steps import NineStep
+    from samadapt.train.one_prompt import OnePromptStep
 
 
 class Step(nn.Module):
@@ -174,9 +175,10 @@ class InteractiveStep(Step):
 
 def make_step(
     model: SamPromptable, task: SemanticTask | BoxTask | InteractiveTask, *, bf16: bool = False
-) -> SemanticStep | BoxStep | InteractiveStep | NineStep:
+) -> SemanticStep | BoxStep | InteractiveStep | NineStep | OnePromptStep:
     """Step of a task."""
     from samadapt.train.nine_steps import NineStep
+    from samadapt.train.one_prompt import OnePromptStep
 
     if isinstance(task, SemanticTask):
         return SemanticStep(model, task, bf16=bf16)
@@ -184,6 +186,8 @@ def make_step(
         return BoxStep(model, task, bf16=bf16)
     if task.protocol == "sammed2d":
         return NineStep(model, task, bf16=bf16)
+    if task.protocol == "msa":
+        return OnePromptStep(model, task, bf16=bf16)
     return InteractiveStep(model, task, bf16=bf16)
 
 
