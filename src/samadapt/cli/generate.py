@@ -143,8 +143,8 @@ def _choices(annotation: Any) -> list[str]:
     if origin in (Union, types.UnionType):
         return [choice for argument in args for choice in _choices(argument)]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        first = next(iter(annotation.model_fields.values()), None)
-        return _choices(first.annotation) if first is not None else []
+        kinds = (field.annotation for field in annotation.model_fields.values())
+        return _choices(next((kind for kind in kinds if typing.get_origin(kind) is Literal), None))
     return []
 
 
