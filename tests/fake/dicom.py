@@ -102,6 +102,22 @@ def write_chaos(root, bare=False):
     return root
 
 
+def write_pairs(root):
+    """images/ with a folder for each of two series, one DICOM picture and one empty file; labels/ beside it."""
+    from fake.writing import nifti, png
+
+    stack, liver = liver_stack(4)
+    affine = affine_of()
+    for number in (1, 2):
+        write_series(root / "images" / f"case.{number}", stack, affine, RescaleIntercept=-1000)
+        ras = np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine[:, [2, 1, 0, 3]]
+        nifti(root / "labels" / f"case.{number}.nii.gz", liver.astype(np.uint8), affine=ras)
+    write(root / "images" / "scout.dcm", dataset(stack[0], affine))
+    png(root / "labels" / "scout.png", (liver[0] * 255).astype(np.uint8))
+    (root / "images" / "empty.dcm").write_bytes(b"")
+    return root
+
+
 def _ct(slices, masks, count, names, start, mask_names, mask_start, tags):
     from fake.writing import png
 

@@ -51,6 +51,7 @@ LAYOUTS = {
     "sunnybrook": (dicom.write_sunnybrook, "sunnybrook", 4, 2, 1, (32, 32), {None}),
     "chaos": (dicom.write_chaos, "chaos", 5, 4, 0, (4, 24, 20), {None}),
     "chaos bare": (lambda r: dicom.write_chaos(r, bare=True), "chaos", 1, 1, 0, (4, 24, 20), {None}),
+    "series": (dicom.write_pairs, "folder", 3, 1, 1, (4, 24, 20), {None}),
     "totalsegmentator": (
         totalsegmentator.write_subjects,
         *("totalsegmentator", 3, 3, 0, (24, 40, 48), {"train", "val", "test"}),
@@ -280,3 +281,14 @@ def test_totalsegmentator_layouts(tmp_path):
     assert set(np.unique(only.cases[0].load().label.values)) == {0, 5}
     with pytest.raises(ConfigError, match="no structure is called 'livr'"):
         recipe.find(tmp_path / "a", classes=["livr"])
+
+
+def test_series_in_folders_pair_with_label_files(tmp_path):
+    found = recipes.get("folder").find(dicom.write_pairs(tmp_path))
+    assert [case.name for case in found.cases] == ["case.1", "case.2", "scout"]
+    assert found.exclusions == [("empty.dcm", "unreadable: the file is empty (0 bytes)")]
+    for case in found.cases[:2]:
+        loaded = case.load()
+        assert loaded.image.modality == "CT"
+        assert loaded.image.voxels[loaded.label.values == 1].min() > 0
+    assert found.cases[2].load().image.grid.spacing_mm == pytest.approx((0.8, 0.7))

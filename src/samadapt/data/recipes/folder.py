@@ -15,7 +15,7 @@ from samadapt.core.image import LabelSet
 from samadapt.data.recipes.base import CaseSource, Exclusion, Found, RecipeInfo, require_cases, require_folder
 from samadapt.data.recipes.folder_options import SPLIT_FOLDERS, FolderOptions, merge_options
 from samadapt.data.recipes.loading import LabelRule, PairLoader, modality_of_name
-from samadapt.data.recipes.pairing import image_files, pair_files, stem, visible
+from samadapt.data.recipes.pairing import image_files, pair_files, series_folders, stem, visible
 from samadapt.data.tiling import Tile, Tiling
 
 INSTANCE_FOLDER = "instances"
@@ -125,7 +125,7 @@ def subfolders(folder: Path, depth: int) -> list[Path]:
 
 
 def _pairs(group: Group, setting: FolderOptions, exclusions: list[Exclusion]) -> list[Row]:
-    images = image_files(group.images, exclusions)
+    images = image_files(group.images, exclusions) + series_folders(group.images)
     labels = image_files(group.labels, exclusions)
     pairing = pair_files(images, labels, setting.label_suffixes, setting.image_suffixes)
     exclusions.extend(pairing.exclusions)
@@ -137,7 +137,8 @@ def _case(row: Row, label_set: LabelSet, rule: LabelRule, setting: FolderOptions
     instances = label_set.values[0] if group.instances else None
     loader = PairLoader((image,), label, label_set, setting.modality, rule, instances)
     modality = setting.modality or modality_of_name(image.name)
-    return CaseSource(name, patient_of(name, setting.patient), group.split, modality, loader, (image, label))
+    files = (*(visible(image) if image.is_dir() else [image]), label)
+    return CaseSource(name, patient_of(name, setting.patient), group.split, modality, loader, files)
 
 
 def tiles_of(case: CaseSource, setting: FolderOptions, exclusions: list[Exclusion]) -> list[CaseSource]:

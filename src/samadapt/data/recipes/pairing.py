@@ -12,7 +12,7 @@ from samadapt.data.recipes.base import Exclusion
 
 SUFFIXES = (
     *(".nii.gz", ".npy.h5", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".npz", ".npy", ".h5"),
-    *(".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"),
+    *(".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".dcm", ".ima"),
 )
 LABEL_SUFFIXES = (
     *("_mask", "-mask", "_masks", "_seg", "-seg", "_label", "-label", "_labels", "_labelmap", "_gt", "_annotation"),
@@ -31,9 +31,11 @@ class Pairing:
 
 
 def stem(path: Path) -> str:
-    """File name without its image suffix, compound ones such as .nii.gz included."""
+    """File name without its image suffix, compound ones such as .nii.gz included; the whole name of a folder."""
     suffix = image_suffix(path)
-    return path.name[: -len(suffix)] if suffix else path.stem
+    if suffix:
+        return path.name[: -len(suffix)]
+    return path.name if path.is_dir() else path.stem
 
 
 def image_suffix(path: Path) -> str:
@@ -57,6 +59,12 @@ def image_files(folder: Path, exclusions: list[Exclusion]) -> list[Path]:
         elif path.suffix.lower() not in _COMPANIONS:
             good.append(path)
     return good
+
+
+def series_folders(folder: Path) -> list[Path]:
+    """Subfolders that hold a DICOM series, sorted by name."""
+    children = sorted(child for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))
+    return [child for child in children if io.is_series(child)]
 
 
 def unreadable(path: Path) -> str:
