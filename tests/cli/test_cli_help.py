@@ -27,7 +27,7 @@ CONFIGS = {
 GROUPS = {
     "prepare": {"options", "splits"},
     "synth": {"shape", "spacing_mm"},
-    "train": {"new", "synthetic", "optimizer", "schedule", "augment", "balance", "validation"},
+    "train": {"new", "specialist", "synthetic", "optimizer", "schedule", "augment", "balance", "validation"},
 }
 
 
