@@ -23,6 +23,7 @@ CONFIGS = {
     "synth": "samadapt.data.phantoms:SynthConfig",
     "prepare": "samadapt.data.config:PrepareConfig",
     "evaluate": "samadapt.study.config:EvaluateConfig",
+    "score": "samadapt.study.config:ScoreConfig",
     "train": "samadapt.train.config:TrainConfig",
     "predict": "samadapt.infer.config:PredictConfig",
     "demo": "samadapt.study.demo:DemoConfig",

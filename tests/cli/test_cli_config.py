@@ -13,6 +13,18 @@ CALLS = {
     "synth": ["--out", "a", "--kind", "scenes"],
     "prepare": ["in", "--out", "store", "--workers", "0", "-s", "options.modality=CT"],
     "evaluate": ["--data", "store", "--out", "run", "--prompts", "box", "point:3"],
+    "score": [
+        "--reference",
+        "store",
+        "--prediction",
+        "a",
+        "--out",
+        "run",
+        "-s",
+        "values.255=1",
+        "--conventions",
+        "all",
+    ],
     "train": ["--data", "a", "--out", "b", "--steps", "3", "--method", "adapter", "-s", "optimizer.lr=0.001"],
     "predict": ["scan.nii", "--out", "b.nii", "--point", "1,2,+", "--point", "3,4,-", "--slice", "0"],
 }

@@ -11,7 +11,7 @@ from samadapt.cli.main import COMMANDS
 from samadapt.data.config import PrepareConfig
 from samadapt.data.phantoms import SynthConfig
 from samadapt.infer.config import PredictConfig
-from samadapt.study.config import EvaluateConfig
+from samadapt.study.config import EvaluateConfig, ScoreConfig
 from samadapt.study.demo import DemoConfig
 from samadapt.train.config import TrainConfig
 from samadapt.version import __version__
@@ -21,10 +21,12 @@ CONFIGS = {
     "synth": SynthConfig,
     "prepare": PrepareConfig,
     "evaluate": EvaluateConfig,
+    "score": ScoreConfig,
     "train": TrainConfig,
     "predict": PredictConfig,
 }
 GROUPS = {
+    "score": {"labels", "values"},
     "prepare": {"options", "splits"},
     "synth": {"shape", "spacing_mm"},
     "train": {"new", "specialist", "synthetic", "optimizer", "schedule", "augment", "balance", "validation"},

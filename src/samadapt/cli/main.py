@@ -21,6 +21,7 @@ COMMANDS = {
     "models": "List the models that can be loaded, with licence and size.",
     "inspect": "Say which model a checkpoint file or folder is, from its tensors alone.",
     "evaluate": "Measure a model on a store, with prompts drawn from the truth or without any.",
+    "score": "Score label maps that any program has written, as evaluate does its own.",
     "train": "Adapt a model to a store.",
     "recipes": "List the published trainings that train -c NAME repeats.",
     "predict": "Segment an image, a volume or a folder.",

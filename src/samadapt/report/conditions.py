@@ -156,7 +156,9 @@ def _is_adapted(run: Run, runs: list[Run]) -> bool:
 def group_of(run: Run, runs: list[Run]) -> str:
     """Head over the columns of a run: its model, and how it was adapted."""
     train = training_of(run, runs)
-    if train is not None:
+    if run.manifest["kind"] == "score":
+        name = run.model
+    elif train is not None:
         name = f"{run.model} adapted ({method_in_words(train)})" if method_in_words(train) else f"{run.model} adapted"
     else:
         name = f"{run.model} adapted" if run.facts.get("adapter_hash") else f"{run.model} zero-shot"

@@ -42,7 +42,7 @@ def _cell(text: str | None) -> Cell:
 
 
 def _facts(run: Run) -> dict[str, str]:
-    found = {"job": f"{run.kind}, {run.manifest.get('status', 'unknown')}"}
+    found = {"job": f"{run.manifest['kind']}, {run.manifest.get('status', 'unknown')}"}
     found |= _data(run) | (_questions(run) if run.kind == "evaluate" else _training(run)) | _model(run) | _machine(run)
     return {name: text for name, text in found.items() if text}
 

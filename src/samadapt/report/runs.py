@@ -12,7 +12,7 @@ from typing import Any
 from samadapt.core.errors import RunFolderError
 from samadapt.core.manifest import RUN_FILE, read_run
 
-KINDS = ("train", "evaluate")
+KINDS = {"train": "train", "evaluate": "evaluate", "score": "evaluate"}
 _ENTRY_KEYS = {"prompts", "method", "choice", "label", "name", "figure", "mean", "low", "high", "n", "left_out"}
 _CONVENTION_KEYS = {"convention", "prompts", "method", "choice", "name", "figure", "value", "unit", "left_out"}
 
@@ -55,8 +55,8 @@ class Run:
 
     @property
     def kind(self) -> str:
-        """ "train" or "evaluate"."""
-        return str(self.manifest["kind"])
+        """ "train" or "evaluate"; predictions of another program that were scored count as evaluated."""
+        return KINDS[self.manifest["kind"]]
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -117,7 +117,9 @@ def _manifest(folder: Path) -> dict[str, Any]:
     kind = manifest.get("kind") if isinstance(manifest, dict) else None
     if kind not in KINDS:
         raise RunFolderError(
-            f"a run of kind {kind!r} cannot be reported on", where=folder, remedy="Give runs of train and evaluate."
+            f"a run of kind {kind!r} cannot be reported on",
+            where=folder,
+            remedy="Give runs of train, evaluate and score.",
         )
     return manifest
 

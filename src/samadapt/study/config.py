@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from samadapt.config import Config
 from samadapt.core.errors import ConfigError
@@ -88,6 +88,52 @@ class EvaluateConfig(Config):
     @classmethod
     def _known_conventions(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return known_conventions(value)
+
+
+class ScoreConfig(Config):
+    """Score label maps that any program has written, and write a run folder like that of an evaluation."""
+
+    reference: Path = Field(description="Prepared store, or folder of true label maps.")
+    prediction: Path = Field(description="Folder of predicted label maps, each named as its case.")
+    out: Path = Field(description="Run folder to write.")
+    name: str = Field("", description="What to call the method; the name of the prediction folder if not given.")
+    split: str = Field("test", description="Split of a store to score: train, val, test or all.")
+    prompts: str = Field("none", description="What the method was told: none, box, centre or point:N.")
+    labels: dict[int, str] = Field({}, description="Names of the labels of a folder, where no dataset.json has them.")
+    ignore: int | None = Field(None, description="Value in the labels of a folder that is left out; needs labels.")
+    values: dict[int, int] = Field({}, description="Number in the predictions: number in the truth, where they differ.")
+    convention: str = Field("strict", description="Definition of the figures, as in evaluate.")
+    conventions: tuple[str, ...] = Field(
+        (), description="Score the same predictions under these conventions too: names, or all."
+    )
+    parameters: int | None = Field(None, description="Parameters of the method, for the table of costs.")
+    seconds_per_case: float | None = Field(None, description="Time for one case, for the table of costs.")
+    memory_mb: float | None = Field(None, description="Peak memory in MB, for the table of costs.")
+    checkpoint_mb: float | None = Field(None, description="Size of the weights in MB, for the table of costs.")
+    seed: int = Field(0, description="Seed of the bootstrap intervals.")
+
+    @field_validator("prompts")
+    @classmethod
+    def _known_policy(cls, value: str) -> str:
+        if not _POLICY.fullmatch(value):
+            raise ValueError(f"{value!r} is not a prompt policy: use none, box, centre or point:N (N from 1)")
+        return value
+
+    @field_validator("conventions", mode="before")
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        return split_words(value)
+
+    @field_validator("conventions")
+    @classmethod
+    def _known_conventions(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return known_conventions(value)
+
+    @model_validator(mode="after")
+    def _ignore_needs_labels(self) -> ScoreConfig:
+        if self.ignore is not None and not self.labels:
+            raise ValueError("ignore needs labels: name the others, -s labels.1=water")
+        return self
 
 
 def _require_one_of_a_kind(policies: tuple[str, ...]) -> None:

@@ -26,18 +26,28 @@ Condition = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Subject:
-    """A case that is scored: its name, whose it is, and the spacing of what is scored, in array order."""
+    """A case that is scored.
+
+    Attributes
+    ----------
+    name, patient : str
+    spacing_mm : tuple of float
+        Of what is scored, in array order: three of a volume, two of a 2-D image.
+    is_volume : bool
+    slices : int
+    """
 
     name: str
     patient: str
     spacing_mm: tuple[float, ...]
     is_volume: bool
+    slices: int = 1
 
     @classmethod
     def of(cls, record: CaseRecord) -> Subject:
         """A case of a store, without its axis of length 1 where it is a 2-D image."""
         spacing = record.spacing_mm[-3:] if record.is_volume else record.spacing_mm[-2:]
-        return cls(record.name, record.patient, spacing, record.is_volume)
+        return cls(record.name, record.patient, spacing, record.is_volume, record.shape[0])
 
 
 def score_label_maps(
