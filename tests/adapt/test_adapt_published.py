@@ -9,19 +9,13 @@ import pytest
 import torch
 from adapt_cases import build_tiny
 from safetensors.torch import load_file
-from torch import nn
-from torch.nn import functional as F
 
-from samadapt.adapt import inject, load_samed, save_adapter
+from samadapt.adapt import load_samed, save_adapter
 from samadapt.adapt.adaptation import adaptation_of
-from samadapt.adapt.config import AdapterConfig
 from samadapt.adapt.load import load_model
 from samadapt.adapt.published import SYNAPSE
 from samadapt.core.errors import AdapterMismatch, CheckpointError
 from samadapt.models import load
-from samadapt.models.build import assemble
-from samadapt.models.convert import from_meta, infer_architecture
-from samadapt.models.preprocess import get as get_preprocessing
 
 TOLERANCE = {"atol": 1e-4, "rtol": 0}
 
@@ -105,51 +99,47 @@ def test_sammed2d_saved_again_and_its_base_without_adapters(golden: Path, tmp_pa
         load_model(tmp_path / "incomplete.pth")
 
 
-def test_medical_sam_adapter_equals_the_published_one(golden: Path):
-    expected = load_file(golden / "msa.safetensors")
-    state = torch.load(golden / "msa.pth", weights_only=True)
-    state = {key.replace(".rel_h", ".rel_pos_h").replace(".rel_w", ".rel_pos_w"): v for key, v in state.items()}
-    decoder = {k: v for k, v in load_state(golden / "sam.pth").items() if not k.startswith("vision_encoder.")}
-    base = from_meta({k: v for k, v in state.items() if "_Adapter." not in k}) | decoder
-    base["vision_encoder.pos_embed"] = resize_table(base["vision_encoder.pos_embed"], 16)
-    shapes = {key: tuple(value.shape) for key, value in base.items()}
-    model = assemble(infer_architecture(shapes), base, get_preprocessing("sam", 256), name="msa")
-    inject(model, AdapterConfig())
-    parts = {"D_fc1": "down", "D_fc2": "up"}
-    assert copy_adapters(model, state, ".Space_Adapter.", "attn", parts) == 16
-    assert copy_adapters(model, state, ".MLP_Adapter.", "mlp", parts) == 16
-    for layer in model.sam.vision_encoder.layers:
-        normalise_after_padding(layer)
+def test_samed_s_updates_the_decoders_attention_too(golden: Path, tmp_path: Path):
+    """Against a base whose weights were changed by hand, tensor by tensor, in the original names."""
+    base = torch.load(golden / "samed.pth", weights_only=True)
+    generator = torch.Generator().manual_seed(0)
+    file = {k: v for k, v in base.items() if k.startswith(("prompt_encoder.", "mask_decoder.")) and "transf" not in k}
+    expected = dict(base)
+
+    def update(weight: str, names: tuple[str, str], rows: slice = slice(None)) -> None:
+        out, width = expected[weight][rows].shape
+        a, b = (torch.randn(shape, generator=generator) * 0.1 for shape in ((3, width), (out, 3)))
+        file.update(zip(names, (a, b)))
+        expected[weight] = expected[weight].clone()
+        expected[weight][rows] += b @ a
+
+    for block in range(4):
+        for part, rows in enumerate((slice(0, 96), slice(192, 288))):
+            names = (f"w_a_{2 * block + part:03d}", f"w_b_{2 * block + part:03d}")
+            update(f"image_encoder.blocks.{block}.attn.qkv.weight", names, rows)
+    attentions = {"sa": "self_attn", "cti": "cross_attn_token_to_image", "cit": "cross_attn_image_to_token"}
+    for layer in range(2):
+        for mark, attention in attentions.items():
+            for part, letter in enumerate("qv"):
+                names = (f"{mark}_a_{2 * layer + part:03d}", f"{mark}_b_{2 * layer + part:03d}")
+                update(f"mask_decoder.transformer.layers.{layer}.{attention}.{letter}_proj.weight", names)
+    for letter in "qv":
+        weight = f"mask_decoder.transformer.final_attn_token_to_image.{letter}_proj.weight"
+        update(weight, (f"fati_{letter}a", f"fati_{letter}b"))
+    torch.save(file, tmp_path / "samed_s.pth")
+    torch.save(expected, tmp_path / "samed_merged.pth")
+    model = load_model(golden / "samed.pth", adapter=tmp_path / "samed_s.pth")
+    merged = load_model(tmp_path / "samed_merged.pth")
+    pixels = load_file(golden / "samed.safetensors")["image"]
     with torch.no_grad():
-        embedding = model.encode(expected["pixel_values"])
-    torch.testing.assert_close(embedding, expected["image_embeddings"], **TOLERANCE)
-
-
-def resize_table(table: torch.Tensor, grid: int) -> torch.Tensor:
-    """The published encoder keeps the table of 1024 pixels and resizes it in every forward pass."""
-    resized = F.interpolate(table.permute(0, 3, 1, 2), (grid, grid), mode="bicubic", align_corners=False)
-    return resized.permute(0, 2, 3, 1).contiguous()
-
-
-def load_state(path: Path) -> dict[str, torch.Tensor]:
-    return from_meta(torch.load(path, weights_only=True))
-
-
-def normalise_after_padding(layer: nn.Module) -> None:
-    """The published block applies its first norm inside the windows, so that padding becomes the norm's bias."""
-    norm, layer.layer_norm1 = layer.layer_norm1, nn.Identity()
-    layer.attn.register_forward_pre_hook(
-        lambda module, args, kwargs: (args, {"hidden_states": norm(kwargs["hidden_states"])}), with_kwargs=True
-    )
-
-
-def copy_adapters(model, state, mark: str, host: str, parts: dict[str, str]) -> int:
-    """Copy published adapter tensors into ours; returns how many."""
-    own, copied = dict(model.named_parameters()), 0
-    for key, value in state.items():
-        if mark in key:
-            block, (part, _, kind) = key.split(".")[2], key.split(mark)[1].rpartition(".")
-            with torch.no_grad():
-                own[f"sam.vision_encoder.layers.{block}.{host}.adapter.{parts[part]}.{kind}"].copy_(value)
-            copied += 1
-    return copied
+        ours, theirs = (one.decode_tokens(one.encode(pixels)).low_res_logits for one in (model, merged))
+    torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
+    assert (adaptation_of(model).config.rank, adaptation_of(model).config.decoder) == (3, True)
+    save_adapter(model, tmp_path / "adapter")
+    again = load_model(tmp_path / "adapter")
+    with torch.no_grad():
+        assert torch.equal(again.decode_tokens(again.encode(pixels)).low_res_logits, ours)
+    del file["fati_va"]
+    torch.save(file, tmp_path / "incomplete.pth")
+    with pytest.raises(CheckpointError, match=r"final_attn_token_to_image\.v_proj\.lora\.A"):
+        load_model(golden / "samed.pth", adapter=tmp_path / "incomplete.pth")

@@ -10,7 +10,7 @@ References
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -22,6 +22,9 @@ from samadapt.adapt.parts import decoder_parts, encoder_blocks
 
 if TYPE_CHECKING:
     from samadapt.models import SamPromptable
+
+
+_NORM = "_late_norm"
 
 
 class Bottleneck(nn.Module):
@@ -53,6 +56,20 @@ class Bottleneck(nn.Module):
         return x + y if self.skip else y
 
 
+class LateNorm(nn.LayerNorm):
+    """First norm of a block that passes its input on; the attention applies it, to windows that are padded already.
+
+    The padding then is the norm's bias instead of zero, as in the published code.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+    def late(self, x: Tensor) -> Tensor:
+        """Normalised tokens (..., d)."""
+        return super().forward(x)
+
+
 def insert(model: SamPromptable, config: AdapterConfig) -> None:
     """Attach both adapters to each chosen block."""
     for _, block in encoder_blocks(model, config.blocks):
@@ -61,11 +78,24 @@ def insert(model: SamPromptable, config: AdapterConfig) -> None:
         attach_after(block.attn, Bottleneck(width, inner, skip=True, zero_init=config.zero_init))
         beside = Bottleneck(width, inner, skip=False, scale=config.scale, zero_init=config.zero_init)
         attach_beside(block.mlp, beside)
+        if config.late_norm:
+            _normalise_late(block)
 
 
 def trainable(model: SamPromptable, config: AdapterConfig) -> list[str]:
     """The adapters, and decoder and prompt encoder as configured."""
     return adapter_names(model) + decoder_parts(model, config)
+
+
+def _normalise_late(block: Any) -> None:
+    block.layer_norm1.__class__ = LateNorm
+    block.attn.__dict__[_NORM] = (block.layer_norm1,)  # in a tuple: not registered a second time
+    block.attn.register_forward_pre_hook(_late, with_kwargs=True)
+
+
+def _late(attention: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    (norm,) = attention.__dict__[_NORM]
+    return arguments, named | {"hidden_states": norm.late(named["hidden_states"])}
 
 
 METHOD = Method(AdapterConfig, insert, trainable)

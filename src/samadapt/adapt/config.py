@@ -47,6 +47,9 @@ class AdapterConfig(Config):
     zero_init: bool = Field(
         False, description="start as the unchanged model; published runs start from random adapters instead"
     )
+    late_norm: bool = Field(
+        False, description="normalise after padding the windows instead of before, as the published code does"
+    )
     blocks: Blocks = Field(None, description="encoder blocks to adapt, from 0; none: all")
     train_decoder: bool = Field(True, description="train the mask decoder")
     train_prompt_encoder: bool = Field(False, description="train the prompt encoder")

@@ -23,12 +23,13 @@ def load_model(
     ----------
     name_or_path : str or path
         Name from the catalog, a checkpoint, an adapter folder, or the run folder of a training; the last two
-        load their own base model. SAM-Med2D files bring their adapters along. A specialist's run folder gives the
-        specialist.
+        load their own base model. Files of SAM-Med2D and Medical SAM Adapter bring their adapters along. A specialist's
+        run folder gives the specialist.
     image_size : int, optional
         Side of the model's input in pixels; None: that of the adapter, or of the checkpoint.
     adapter : path, optional
-        Adapter folder or training run folder to put into the base model; a SAMed LoRA file (.pth) is read too.
+        Adapter folder or training run folder to put into the base model. A LoRA file of SAMed or SAMed_s is read too,
+        and an image encoder of Medical SAM Adapter, to which the base lends its decoder.
 
     Returns
     -------
@@ -88,17 +89,19 @@ def _specialist(description: Path, image_size: int | None, adapter: str | Path |
 
 
 def _whole(name_or_path: str | Path, image_size: int | None) -> SamPromptable:
-    """A model without a separate adapter; SAM-Med2D's files carry theirs inside."""
+    """A model without a separate adapter; files of SAM-Med2D and Medical SAM Adapter carry theirs inside."""
     from samadapt.models.families import identify
     from samadapt.models.loading import find
 
     checkpoint = find(find_weights(name_or_path) or name_or_path)
-    if identify(checkpoint.state).adapters != "sammed2d-adapter":
+    kind = identify(checkpoint.state).name
+    if kind not in ("sam-med2d", "medical-sam-adapter"):
         return _base(name_or_path, image_size, checkpoint)
     from samadapt.adapt.checkpoint import remember_source
+    from samadapt.adapt.msa import load_msa
     from samadapt.adapt.published import load_sammed2d
 
-    model = load_sammed2d(checkpoint, image_size)
+    model = load_sammed2d(checkpoint, image_size) if kind == "sam-med2d" else load_msa(checkpoint, image_size)
     remember_source(model, name_or_path)
     return model
 
@@ -106,11 +109,15 @@ def _whole(name_or_path: str | Path, image_size: int | None) -> SamPromptable:
 def _base(name_or_path: str | Path, image_size: int | None, checkpoint: Checkpoint | None = None) -> SamPromptable:
     """The network alone, without adapters that its file may carry."""
     from samadapt.adapt.checkpoint import remember_source
+    from samadapt.adapt.msa import NO_DECODER, lacks_decoder
     from samadapt.adapt.published import MED2D_ADAPTERS
+    from samadapt.models.families import MSA, identify
     from samadapt.models.loading import find, from_checkpoint
+    from samadapt.models.msa import ADAPTERS
 
     checkpoint = checkpoint or find(find_weights(name_or_path) or name_or_path)
-    model = from_checkpoint(checkpoint, image_size, allow=[MED2D_ADAPTERS])
+    alone = identify(checkpoint.state) is MSA and lacks_decoder(checkpoint)
+    model = from_checkpoint(checkpoint, image_size, [MED2D_ADAPTERS, ADAPTERS, *(NO_DECODER if alone else ())])
     remember_source(model, name_or_path)
     return model
 
@@ -138,8 +145,17 @@ def _base_of(info: AdapterInfo, image_size: int, folder: Path) -> SamPromptable:
 
 
 def _with_published(base: str | Path, image_size: int | None, path: Path) -> SamPromptable:
+    from samadapt.adapt.checkpoint import remember_source
+    from samadapt.adapt.msa import load_msa
     from samadapt.adapt.published import load_samed
+    from samadapt.models.families import MSA, identify
+    from samadapt.models.loading import find
 
+    checkpoint = find(path)
+    if identify(checkpoint.state) is MSA:
+        model = load_msa(checkpoint, image_size, base)
+        remember_source(model, path)
+        return model
     model = _base(base, image_size)
     load_samed(model, path)
     return model.eval()

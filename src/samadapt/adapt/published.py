@@ -13,7 +13,7 @@ from torch import Tensor
 from samadapt.adapt.adaptation import Adaptation
 from samadapt.adapt.config import LoraConfig, SamMed2dConfig
 from samadapt.adapt.methods import inject
-from samadapt.adapt.parts import ENCODER, all_blocks
+from samadapt.adapt.parts import DECODER_TRANSFORMER, ENCODER, all_blocks
 from samadapt.adapt.semantic import add_head
 from samadapt.core.errors import AdapterMismatch, CheckpointError
 from samadapt.core.image import LabelSet
@@ -38,20 +38,24 @@ _MED2D_PARTS = {
     "spatial.2": "grow",
     "norm": "norm",
 }
+_ATTENTIONS = {"sa": "self_attn", "cti": "cross_attn_token_to_image", "cit": "cross_attn_image_to_token"}
+_UPDATES = ("w_a_", "w_b_", "sa_", "cti_", "cit_", "fati_")
+_FINAL = "fati_qb"
 _MASK_TOKENS = "mask_decoder.mask_tokens.weight"
 _FREQUENCIES = "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"
 _TRAINED_WHOLE = ("prompt_encoder.", "mask_decoder.")
 
 
 def load_samed(model: SamPromptable, path: str | Path, label_set: LabelSet | None = None) -> Adaptation:
-    """Put a LoRA file of SAMed into its base model, in place.
+    """Put a LoRA file of SAMed or SAMed_s into its base model, in place.
 
     Parameters
     ----------
     model : SamPromptable
         The SAM it was trained on, at the image size of the training (512 for the published files).
     path : path
-        File with w_a_NNN, w_b_NNN (queries and values of the blocks in turn), prompt encoder and mask decoder.
+        File with w_a_NNN, w_b_NNN (queries and values of the blocks in turn), prompt encoder and mask decoder; in
+        SAMed_s the decoder's transformer is replaced by updates of its attentions (sa_, cti_, cit_, fati_).
         Only tensors are read; code in the file is never run.
     label_set : LabelSet, optional
         Meaning of the classes; None: the eight Synapse organs, or "class k" for another number of classes.
@@ -70,7 +74,7 @@ def load_samed(model: SamPromptable, path: str | Path, label_set: LabelSet | Non
 
     References
     ----------
-    .. [1] hitachinsk/SAMed e351840, `save_lora_parameters` of the image encoder LoRA.
+    .. [1] hitachinsk/SAMed e351840, `save_lora_parameters` of the image encoder LoRA and of that with the decoder.
     """
     state = read_tensors(path)
     first, classes = _check_kind(state, path), state[_MASK_TOKENS].shape[0] - 1
@@ -79,7 +83,7 @@ def load_samed(model: SamPromptable, path: str | Path, label_set: LabelSet | Non
     if len(labels) != classes:
         raise AdapterMismatch(f"the file has {classes} classes, the label set {len(labels)}", where=path)
     add_head(model, labels)
-    adaptation = inject(model, LoraConfig(rank=first.shape[0]))
+    adaptation = inject(model, LoraConfig(rank=first.shape[0], decoder=_FINAL in state))
     adaptation.load_state_dict(_converted(state), where=path)
     model.adapter_hash = file_hash(path)
     return adaptation
@@ -161,12 +165,18 @@ def _default_labels(classes: int) -> LabelSet:
 
 
 def _converted(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    names = {_update_name(key): tensor for key, tensor in state.items() if key.startswith(("w_a_", "w_b_"))}
+    names = {_update_name(key): tensor for key, tensor in state.items() if key.startswith(_UPDATES)}
     others = {key: tensor for key, tensor in state.items() if key.startswith(_TRAINED_WHOLE)}
     names |= {f"sam.{key}": tensor for key, tensor in from_meta(others).items()}
     return {name: tensor for name, tensor in names.items() if not name.endswith("positional_embedding")}
 
 
 def _update_name(key: str) -> str:
-    block, value = divmod(int(key[4:]), 2)
-    return f"{ENCODER}layers.{block}.attn.qkv.lora_{'qv'[value]}.{key[2].upper()}"
+    """Our name of an update: of a block's fused queries and values, or of an attention of the decoder."""
+    kind, *rest = key.split("_")
+    if kind == "fati":
+        return f"{DECODER_TRANSFORMER}final_attn_token_to_image.{rest[0][0]}_proj.lora.{rest[0][1].upper()}"
+    layer, value = divmod(int(rest[1]), 2)
+    if kind == "w":
+        return f"{ENCODER}layers.{layer}.attn.qkv.lora_{'qv'[value]}.{rest[0].upper()}"
+    return f"{DECODER_TRANSFORMER}layers.{layer}.{_ATTENTIONS[kind]}.{'qv'[value]}_proj.lora.{rest[0].upper()}"

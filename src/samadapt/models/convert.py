@@ -152,6 +152,8 @@ def _windows(lengths: list[int], grid: int) -> tuple[int, tuple[int, ...], bool]
 
 
 def _decoder(shapes: Shapes) -> dict[str, Any]:
+    if not any(key.startswith("mask_decoder.") for key in shapes):
+        return {}  # an image encoder alone: the published decoder would follow
     tokens, channels = shapes["mask_decoder.mask_tokens.weight"]
     cross = shapes["mask_decoder.transformer.layers.0.cross_attn_token_to_image.q_proj.weight"][0]
     return {

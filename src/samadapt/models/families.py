@@ -32,11 +32,13 @@ class Family:
 
 
 _BASE = "Give the base model and apply this file to it: load_model(BASE, adapter=FILE)."
-_UNDER = 'The SAM under the adapters loads alone: models.load(FILE, allow=["*.Adapter.*"]).'
+_UNDER = 'load_model(FILE) loads it with its adapters; models.load(FILE, allow=["*.Adapter.*"]) without.'
+_UNDER_MSA = 'load_model(FILE) loads it with its adapters; models.load(FILE, allow=["*_Adapter.*"]) without.'
 _ELSE = "Give a SAM 1 or MedSAM checkpoint; `samadapt models` shows what can be loaded."
 
 SAM = Family("sam", "a SAM checkpoint in the original layout", loadable=True)
 SAM_TRANSFORMERS = Family("sam", "a SAM checkpoint in the transformers layout", loadable=True)
+MSA = Family("medical-sam-adapter", "a Medical SAM Adapter checkpoint", adapters="adapter", advice=_UNDER_MSA)
 SAM2 = Family("sam2", "a SAM 2 checkpoint", loadable=True)
 _MARKED: tuple[tuple[tuple[str, ...], Family], ...] = (
     (
@@ -54,7 +56,7 @@ _MARKED: tuple[tuple[tuple[str, ...], Family], ...] = (
     ),
     (
         (".Space_Adapter.", ".MLP_Adapter."),
-        Family("medical-sam-adapter", "a Medical SAM Adapter checkpoint", adapters="adapter", advice=_ELSE),
+        MSA,
     ),
     (
         (".Adapter.channel.",),

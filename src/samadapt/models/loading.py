@@ -16,7 +16,8 @@ from samadapt.models import catalog, hub, preprocess
 from samadapt.models.architecture import Architecture
 from samadapt.models.build import assemble, canonical
 from samadapt.models.convert import infer_architecture, to_meta, to_transformers
-from samadapt.models.families import SAM2, Family, identify
+from samadapt.models.families import MSA, SAM2, Family, identify
+from samadapt.models.msa import plain
 from samadapt.models.promptable import SamPromptable
 from samadapt.models.read import read_tensors
 
@@ -121,6 +122,8 @@ def from_checkpoint(
 
         return build(checkpoint, image_size, allow, preprocessing=preprocessing or "sam2")
     state = to_transformers(checkpoint.state)
+    if family is MSA:
+        state = plain(state)
     try:
         architecture = infer_architecture({key: tuple(value.shape) for key, value in state.items()})
     except CheckpointError as error:
@@ -128,7 +131,7 @@ def from_checkpoint(
     architecture = hub.with_config(architecture, checkpoint.config)
     chosen = preprocessing or checkpoint.preprocessing or guess_preprocessing(checkpoint, architecture)
     medsam = chosen == "medsam"
-    return assemble(
+    model = assemble(
         architecture,
         state,
         preprocess.get(chosen, architecture.image_size),
@@ -140,6 +143,8 @@ def from_checkpoint(
         looks_like=family.title,
         multimask=not medsam if checkpoint.multimask is None else checkpoint.multimask,
     )
+    model.encoder_only = "missing" not in allow and not any(key.startswith("mask_decoder.") for key in state)
+    return model
 
 
 def find(name_or_path: str | Path) -> Checkpoint:
@@ -169,6 +174,8 @@ def guess_preprocessing(checkpoint: Checkpoint, architecture: Architecture) -> s
             return known
     if any(".Adapter.channel." in key for key in checkpoint.state):
         return "sammed2d"
+    if any(".Space_Adapter." in key for key in checkpoint.state):
+        return "msa"
     return "samed" if architecture.mask_tokens > 4 else "sam"
 
 

@@ -174,6 +174,7 @@ _KNOWN: dict[str, Preprocessing] = {
         Preprocessing("medsam", 1024, "stretch", "cubic-antialiased", "min-max", _ZEROS, _ONES),
         Preprocessing("sammed2d", 256, "stretch-nearest", "nearest", channels="bgr", padding="centre"),
         Preprocessing("samed", 512, "stretch", "cubic", "0-1", _ZEROS, _ONES),
+        Preprocessing("msa", 1024, "stretch", "pil-bilinear", "0-1", _ZEROS, _ONES),
         Preprocessing("sam2", 1024, "stretch", "bilinear"),
         Preprocessing("tiny", 128, "longest", "bilinear", zoom=2.0),
     )
@@ -190,10 +191,11 @@ def get(name: str, size: int | None = None) -> Preprocessing:
 
     Parameters
     ----------
-    name : {"sam", "medsam", "sammed2d", "samed", "sam2", "tiny"}
+    name : {"sam", "medsam", "sammed2d", "samed", "msa", "sam2", "tiny"}
         "sam": longest side with PIL's bilinear, ImageNet mean and std. "medsam": stretched with cubic splines and
         antialiasing, each image to [0, 1]. "sammed2d": nearest pixel, or centred if both sides are smaller, BGR with
-        RGB's mean and std. "samed": stretched with cubic splines, [0, 1]. "sam2": stretched with PyTorch's
+        RGB's mean and std. "samed": stretched with cubic splines, [0, 1]. "msa": stretched with
+        PIL's bilinear, [0, 1]. "sam2": stretched with PyTorch's
         antialiased bilinear, ImageNet mean and std. "tiny": as "sam" with PyTorch's
         antialiased bilinear, and a closer look at what is asked about.
     size : int, optional
@@ -211,6 +213,7 @@ def get(name: str, size: int | None = None) -> Preprocessing:
     .. [3] OpenGVLab/SAM-Med2D bfd2b93, DataLoader.py.
     .. [4] hitachinsk/SAMed e351840, datasets/dataset_synapse.py.
     .. [5] facebookresearch/sam2 2b90b9f, sam2/utils/transforms.py.
+    .. [6] MedicineToken/Medical-SAM-Adapter 4dcdc63, utils.py (2-D sets).
     """
     if name not in _KNOWN:
         raise CheckpointError(

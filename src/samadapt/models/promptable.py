@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from samadapt.core.errors import CheckpointError
 from samadapt.core.frames import Frame
 from samadapt.core.image import Image
 from samadapt.models.architecture import Architecture
@@ -48,6 +49,8 @@ class SamPromptable(nn.Module):
         Prompt-free head, where one was added.
     adapter_hash : str
         Hash of the adapter's weights file, where one was loaded; else "".
+    encoder_only : bool
+        True if the checkpoint held no decoder: such a model encodes, but does not decode.
     image_size, mask_size : int
         Sides of the input and of the low-resolution masks.
     """
@@ -70,7 +73,7 @@ class SamPromptable(nn.Module):
         self.detail: torch.nn.Module | None = None
         self.architecture, self.preprocessing = architecture, preprocessing
         self.name, self.family, self.base_hash, self.adapter_hash = name, family, base_hash, ""
-        self.report, self.multimask = report or LoadReport(), multimask
+        self.report, self.multimask, self.encoder_only = report or LoadReport(), multimask, False
         self.image_size, self.mask_size = architecture.image_size, architecture.mask_size
 
     @property
@@ -197,6 +200,12 @@ class SamPromptable(nn.Module):
         learn_prompts: bool = True,
     ) -> DecoderOutput:
         """As `decode`, for all mask tokens: M is `mask_tokens`; without a gradient for the prompt encoder if asked."""
+        if self.encoder_only:
+            raise CheckpointError(
+                "the checkpoint holds an image encoder alone and cannot decode",
+                where=self.name,
+                remedy="Give the base model too, whose decoder is used: load_model(BASE, adapter=FILE).",
+            )
         return decode_tokens(self.sam, embedding, points, point_labels, boxes, masks, learn_prompts=learn_prompts)
 
     def forward(self, pixel_values: Tensor, multimask: bool = True, **prompts: Tensor | None) -> DecoderOutput:

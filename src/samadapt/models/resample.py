@@ -45,7 +45,7 @@ def resample_positions(
         table = result.get(name)
         if table is None:
             continue
-        new = _absolute(table, grid, mode) if table.ndim == 4 else _relative(table, 2 * grid - 1)
+        new = resize_table(table, grid, mode) if table.ndim == 4 else _relative(table, 2 * grid - 1)
         if new is not table:
             result[name] = new
             changed.append(name)
@@ -57,8 +57,8 @@ def _tables(global_blocks: tuple[int, ...]) -> list[str]:
     return ["vision_encoder.pos_embed", *relative]
 
 
-def _absolute(table: Tensor, grid: int, mode: Mode) -> Tensor:
-    """(1, h, w, C) to (1, grid, grid, C)."""
+def resize_table(table: Tensor, grid: int, mode: Mode) -> Tensor:
+    """Absolute positions (1, h, w, C) as (1, grid, grid, C)."""
     if table.shape[1:3] == (grid, grid):
         return table
     with torch.no_grad():

@@ -1,0 +1,44 @@
+"""What Medical SAM Adapter changed of SAM's encoder besides its adapters, undone.
+
+Its relative positions are called rel_h and rel_w, so SAM's own are dropped in silence and start at zero. Its absolute
+table stays that of 1024 pixels and is interpolated, bicubically, in every forward pass.
+
+References
+----------
+.. [1] Wu et al. 2023, Medical SAM Adapter, arXiv:2304.12620; MedicineToken/Medical-SAM-Adapter 4dcdc63.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from samadapt.models.resample import resize_table
+
+ADAPTERS = "*_Adapter.*"
+"""Names that a plain SAM has no place for."""
+
+TABLE = "vision_encoder.pos_embed"
+_RELATIVE = re.compile(r"\.attn\.rel_([hw])$")
+
+
+def plain(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors of such a file (transformers' names) as SAM has them.
+
+    Parameters
+    ----------
+    state : mapping of str to Tensor
+
+    Returns
+    -------
+    dict of str to Tensor
+        Relative positions by SAM's names; the absolute table at the size that the longest of them belongs to. Adapters
+        are kept as they are.
+    """
+    renamed = {_RELATIVE.sub(r".attn.rel_pos_\1", key): value for key, value in state.items()}
+    lengths = [len(value) for key, value in renamed.items() if key.endswith(".attn.rel_pos_h")]
+    if lengths and TABLE in renamed:
+        renamed[TABLE] = resize_table(renamed[TABLE], (max(lengths) + 1) // 2, "bicubic")
+    return renamed
