@@ -87,4 +87,4 @@ def test_help_says_choices_and_keeps_brackets(samadapt):
 
 
 def test_every_command_is_one_module():
-    assert all(callable(importlib.import_module(f"samadapt.cli.{name}").command) for name in COMMANDS)
+    assert all(callable(importlib.import_module(f"samadapt.cli.{name.replace('-', '_')}").command) for name in COMMANDS)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samadapt.core.atomic import atomic_path, write_json
 from samadapt.core.errors import AdapterMismatch, CheckpointError, ConfigError, LabelError
-from samadapt.core.image import Label, LabelSet
+from samadapt.core.image import LabelSet
 from samadapt.core.manifest import file_hash
+from samadapt.data.records import label_set_from_dict, label_set_to_dict
 from samadapt.version import __version__
 
 if TYPE_CHECKING:
@@ -228,28 +229,15 @@ def _describe(model: SamPromptable, parameters: int) -> AdapterInfo:
 
 
 def _to_tree(info: AdapterInfo) -> dict[str, Any]:
-    return vars(info) | {"label_set": label_set_tree(info.label_set)}
+    return vars(info) | {"label_set": info.label_set and label_set_to_dict(info.label_set)}
 
 
 def _from_tree(tree: dict[str, Any]) -> AdapterInfo:
     fields = {key: tree[key] for key in AdapterInfo.__dataclass_fields__}
     if not (isinstance(fields["method"], dict) and isinstance(fields["context"], dict)):
         raise ValueError("method and context must be mappings")
-    return AdapterInfo(**fields | {"label_set": label_set_from(fields["label_set"])})
-
-
-def label_set_tree(label_set: LabelSet | None) -> dict[str, Any] | None:
-    """Label set as JSON-ready fields; None stays None."""
-    if label_set is None:
-        return None
-    return {"labels": [asdict(label) for label in label_set.labels], "ignore": label_set.ignore}
-
-
-def label_set_from(tree: dict[str, Any] | None) -> LabelSet | None:
-    """Inverse of `label_set_tree`."""
-    if not tree:
-        return None
-    return LabelSet(tuple(Label(**label) for label in tree["labels"]), tree["ignore"])
+    labels = fields.pop("label_set")
+    return AdapterInfo(label_set=label_set_from_dict(labels) if labels else None, **fields)
 
 
 def _check_format(tree: Any, path: Path) -> None:

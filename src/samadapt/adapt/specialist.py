@@ -8,9 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samadapt.adapt.checkpoint import label_set_from, label_set_tree
 from samadapt.core.atomic import atomic_path, write_json
 from samadapt.core.errors import CheckpointError, ConfigError, LabelError
+from samadapt.data.records import label_set_from_dict, label_set_to_dict
 from samadapt.models.preprocess import Preprocessing
 from samadapt.models.specialists import FAMILY, Plan
 
@@ -101,14 +101,14 @@ def load_specialist(description: Path, image_size: int | None = None) -> Special
     weights = description.with_suffix(".safetensors")
     state = {name.removeprefix(PREFIX): value for name, value in read_tensors(weights).items()}
     try:
-        labels = label_set_from(tree["label_set"])
+        labels = tree["label_set"] and label_set_from_dict(tree["label_set"])
         preprocessing = _preprocessing(tree["preprocessing"])
         plan, context = Plan.from_dict(tree["plan"]), dict(tree["context"])
     except (KeyError, TypeError, ValueError, LabelError) as error:
         raise CheckpointError(f"damaged file: {error!r}", where=description) from error
     model = assemble(plan.at(image_size), state, preprocessing, where=weights)
     model.context = context
-    if labels is not None:
+    if labels:
         model.head = SemanticHead(labels, int(context.get("context", 1)))
     return model
 
@@ -118,7 +118,7 @@ def _described(model: Specialist) -> dict[str, Any]:
         "name": model.name,
         "plan": model.plan.as_dict(),
         "preprocessing": asdict(model.preprocessing),
-        "label_set": label_set_tree(None if model.head is None else model.head.label_set),
+        "label_set": None if model.head is None else label_set_to_dict(model.head.label_set),
         "context": model.context,
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
@@ -25,6 +25,7 @@ COMMANDS = {
     "train": "Adapt a model to a store.",
     "recipes": "List the published trainings that train -c NAME repeats.",
     "predict": "Segment an image, a volume or a folder.",
+    "export-nnunet": "Write a store in the raw format of nnU-Net, to compare with it.",
     "report": "Write one HTML page, CSV and Markdown tables from run folders.",
 }
 
@@ -43,7 +44,7 @@ def build(chosen: str | None) -> typer.Typer:
     )
     app.callback()(_root)
     for name, text in COMMANDS.items():
-        function = importlib.import_module(f"samadapt.cli.{name}").command if name == chosen else _placeholder
+        function = _command(name) if name == chosen else _placeholder
         app.command(name, help=text)(function)
     return app
 
@@ -54,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     chosen = next((word for word in arguments if word in COMMANDS), None)
     app = build(chosen)
     if chosen is not None:
-        arguments = expand_lists(importlib.import_module(f"samadapt.cli.{chosen}").command, arguments)
+        arguments = expand_lists(_command(chosen), arguments)
     app(args=arguments, prog_name="samadapt")
 
 
@@ -70,6 +71,13 @@ def _root(
     ] = False,
 ) -> None:
     pass
+
+
+def _command(name: str) -> Callable[..., None]:
+    """The function of a command, from its own module."""
+    module = importlib.import_module(f"samadapt.cli.{name.replace('-', '_')}")
+    function: Callable[..., None] = module.command
+    return function
 
 
 def _placeholder() -> None:

@@ -62,3 +62,11 @@ class PrepareConfig(Config):
         except ConfigError as error:
             raise ValueError(str(error)) from error
         return value
+
+
+class ExportNnUnetConfig(Config):
+    """Write a store in the raw format of nnU-Net v2, with its split and a way back for the predictions."""
+
+    store: Path = Field(description="Prepared store.")
+    out: Path = Field(description="Folder Dataset###_Name in nnUNet_raw.")
+    resume: bool = Field(False, description="Write again into a folder that holds an export of the same store.")

@@ -1,0 +1,228 @@
+"""A store in the raw format of nnU-Net v2, so that nnU-Net trains on the same cases and the same split.
+
+References
+----------
+.. [1] Isensee et al. 2021, nnU-Net, Nature Methods 18:203; MIC-DKFZ/nnUNet, documentation/dataset_format.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from samadapt.core.atomic import write_json, write_text
+from samadapt.core.errors import ConfigError, DataError
+from samadapt.core.image import Image, LabelMap, Volume
+from samadapt.core.manifest import close_run, open_run
+from samadapt.core.progress import progress
+from samadapt.data.config import ExportNnUnetConfig
+from samadapt.data.records import CaseRecord
+from samadapt.data.store import Store
+
+NAME = re.compile(r"Dataset\d{3}_\w+")
+SCORE_FILE = "score.yaml"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes
+    ----------
+    folder : Path
+    training, validation, test : int
+        Cases; training and validation lie in imagesTr, told apart by splits_final.json.
+    labels : dict of str to int
+        nnU-Net's numbers, which are consecutive.
+    """
+
+    folder: Path
+    training: int
+    validation: int
+    test: int
+    labels: dict[str, int]
+
+    def as_json(self) -> dict[str, Any]:
+        """For ``--json``."""
+        return vars(self) | {"folder": str(self.folder)}
+
+
+def export_nnunet(config: ExportNnUnetConfig | None = None, **fields: Any) -> Exported:
+    """Write the cases of a store as nnU-Net's raw dataset.
+
+    Training and validation cases become imagesTr and labelsTr, test cases imagesTs and labelsTs (nnU-Net never opens
+    the latter). splits_final.json holds the split as fold 0, and score.yaml what `samadapt score` has to know to read
+    nnU-Net's predictions back. Intensities and grids are those of the source files.
+
+    Parameters
+    ----------
+    config : ExportNnUnetConfig, optional
+        Or its fields as keywords.
+
+    Returns
+    -------
+    Exported
+
+    Raises
+    ------
+    ConfigError
+        If the folder is not named as nnU-Net needs it.
+    DataError
+        If the store has nothing to train on, mixes 2-D images with volumes or kinds of channels, or if two cases
+        would get one name.
+    RunFolderError
+        If the folder holds something else, or the same and `resume` is false.
+    """
+    config = config or ExportNnUnetConfig(**fields)
+    _require_name(config.out)
+    store = Store.open(config.store)
+    names = _names(store, config)
+    kind = _kind(store, config)
+    manifest = open_run(config.out, "export-nnunet", {"store": store.fingerprint}, resume=config.resume)
+    numbers = {value: number for number, value in enumerate(store.label_set.values, start=1)}
+    with progress("exporting", len(names)) as advance:
+        for case, name in names.items():
+            _write_case(store, case, config.out, name, kind, numbers)
+            advance()
+    splits = {split: [names[case] for case in store.split(split)] for split in ("train", "val", "test")}
+    labels = _labels(store, numbers)
+    write_json(config.out / "dataset.json", _dataset(store, kind, labels, len(splits["train"]) + len(splits["val"])))
+    if splits["val"]:
+        write_json(config.out / "splits_final.json", [{"train": splits["train"], "val": splits["val"]}])
+    _write_score(config, numbers)
+    close_run(config.out, manifest, cases=len(names))
+    return Exported(config.out, len(splits["train"]), len(splits["val"]), len(splits["test"]), labels)
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How the images of a dataset are stored."""
+
+    ending: str
+    channels: tuple[str, ...]
+
+    @property
+    def files(self) -> int:
+        """Files of one case: PNG holds its colours in one."""
+        return 1 if self.ending == ".png" else len(self.channels)
+
+
+def _require_name(out: Path) -> None:
+    if not NAME.fullmatch(out.name):
+        raise ConfigError(
+            f"nnU-Net does not find a dataset in a folder called {out.name!r}",
+            where="out",
+            remedy="Name it Dataset, three digits, and a name: --out nnUNet_raw/Dataset101_Abdomen.",
+        )
+
+
+def _names(store: Store, config: ExportNnUnetConfig) -> dict[int, str]:
+    """Case number to the name of its files: the last part of the case's name."""
+    if not store.split("train"):
+        raise DataError("the store has no training case", where=config.store, remedy="Prepare it with other splits.")
+    names = {case: Path(record.name).name for case, record in enumerate(store.cases)}
+    counted = Counter(names.values())
+    if len(counted) < len(names):
+        raise DataError(
+            f"two cases would be called {counted.most_common(1)[0][0]!r}",
+            where=config.store,
+            remedy="Export each dataset from its own store.",
+        )
+    return names
+
+
+def _kind(store: Store, config: ExportNnUnetConfig) -> _Kind:
+    kinds = {(record.is_volume, record.channels) for record in store.cases}
+    if len(kinds) > 1:
+        raise DataError(
+            f"nnU-Net wants cases of one kind, but the store has (volume, channels) {sorted(kinds)}",
+            where=config.store,
+            remedy="Export each kind from a store of its own.",
+        )
+    (is_volume, channels), bytes_only = kinds.pop(), {record.dtype for record in store.cases} == {"uint8"}
+    modality = _modality(record.modality for record in store.cases)
+    if channels == 1:
+        names: tuple[str, ...] = (modality,)
+    elif channels == 3 and not is_volume:
+        names = ("R", "G", "B")
+    else:
+        names = tuple(f"{modality} {number}" for number in range(channels))
+    plain = not is_volume and bytes_only and channels in (1, 3)
+    return _Kind(".png" if plain else ".nii.gz", names)
+
+
+def _modality(found: Iterable[str]) -> str:
+    """nnU-Net normalises "CT" by the whole dataset and everything else image by image."""
+    known = set(found)
+    return known.pop() or "image" if len(known) == 1 else "image"
+
+
+def _write_case(store: Store, case: int, out: Path, name: str, kind: _Kind, numbers: Mapping[int, int]) -> None:
+    from samadapt.io import save_image, save_label
+
+    record = store.cases[case]
+    part = "Ts" if record.split == "test" else "Tr"
+    image, labels = _image(store, case, record), _renumbered(store, case, record, numbers)
+    folders = out / f"images{part}", out / f"labels{part}"
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    for channel in range(kind.files):
+        whole = kind.files == 1
+        save_image(image if whole else _channel(image, channel), folders[0] / f"{name}_{channel:04d}{kind.ending}")
+    save_label(labels, folders[1] / f"{name}{kind.ending}")
+
+
+def _image(store: Store, case: int, record: CaseRecord) -> Image | Volume:
+    return store.volume(case) if record.is_volume else store.image(case, 0)
+
+
+def _channel(image: Image | Volume, channel: int) -> Image | Volume:
+    if isinstance(image, Volume):
+        return replace(image, voxels=np.ascontiguousarray(image.voxels[..., channel]))
+    return replace(image, pixels=np.ascontiguousarray(image.pixels[..., channel]))
+
+
+def _renumbered(store: Store, case: int, record: CaseRecord, numbers: Mapping[int, int]) -> LabelMap:
+    labels = store.label_map(case)
+    table = np.zeros(1 << 16, dtype=np.uint16)
+    table[list(numbers)] = list(numbers.values())
+    if store.label_set.ignore is not None:
+        table[store.label_set.ignore] = len(numbers) + 1
+    values = table[labels.values]
+    if record.is_volume:
+        return LabelMap(values, labels.grid, labels.orientation, labels.source)
+    return LabelMap(values[0], record.grid.slice(0), source=labels.source)
+
+
+def _labels(store: Store, numbers: Mapping[int, int]) -> dict[str, int]:
+    named = {"background": 0} | {store.label_set[value].name: number for value, number in numbers.items()}
+    return named if store.label_set.ignore is None else named | {"ignore": len(numbers) + 1}
+
+
+def _dataset(store: Store, kind: _Kind, labels: dict[str, int], training: int) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "channel_names": {str(number): name for number, name in enumerate(kind.channels)},
+        "labels": labels,
+        "numTraining": training,
+        "file_ending": kind.ending,
+        "name": ", ".join(str(dataset["name"]) for dataset in store.datasets),
+        "licence": ", ".join(sorted({str(dataset["licence"]) for dataset in store.datasets})),
+        "store_fingerprint": store.fingerprint,
+    }
+    if kind.ending == ".png":
+        content["overwrite_image_reader_writer"] = "NaturalImage2DIO"
+    return content
+
+
+def _write_score(config: ExportNnUnetConfig, numbers: Mapping[int, int]) -> None:
+    """What differs between nnU-Net's label maps and the store's, for `samadapt score`."""
+    moved = {number: value for value, number in numbers.items() if number != value}
+    content = {"reference": str(config.store.resolve()), "name": "nnU-Net", "split": "test", "values": moved}
+    write_text(config.out / SCORE_FILE, yaml.safe_dump(content, sort_keys=False))

@@ -1,0 +1,83 @@
+"""nnU-Net itself on an exported store: planned, trained for two short epochs, its predictions scored."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+
+from samadapt.data.nnunet_raw import export_nnunet
+from samadapt.data.phantoms import write_flare22
+from samadapt.data.prepare import prepare
+
+# Without their dependencies: torch is here already, and torchvision is not wanted.
+PACKAGES = """nnunetv2>=2.8 dynamic-network-architectures>=0.4.4,<0.5 acvl-utils>=0.2.6,<0.3 batchgenerators
+batchgeneratorsv2 connected-components-3d fft-conv-pytorch unittest2 future timm tqdm scikit-learn scikit-image pandas
+graphviz requests seaborn yacs einops joblib threadpoolctl imageio lazy_loader networkx pytz tzdata certifi urllib3 idna
+python-dateutil cloudpickle narwhals""".split()
+
+# 250 iterations an epoch are for a graphics card.
+TRAINER = """
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+
+class nnUNetTrainerFew(nnUNetTrainer):
+    def __init__(self, *arguments, **more):
+        super().__init__(*arguments, **more)
+        self.num_epochs, self.num_iterations_per_epoch, self.num_val_iterations_per_epoch = 2, 4, 1
+"""
+
+
+@pytest.fixture(scope="module")
+def nnunet(request, tmp_path_factory) -> Path:
+    """Folder of programs of an environment that has nnU-Net, or a skip that says why there is none."""
+    if "slow" not in request.config.option.markexpr:
+        pytest.skip("installs and trains nnU-Net: runs with make test-slow")
+    folder = tmp_path_factory.mktemp("nnunet") / "venv"
+    venv.create(folder, with_pip=True)
+    site = next(folder.glob("lib/python*/site-packages"))
+    (site / "shared.pth").write_text(sysconfig.get_path("purelib"))
+    python = folder / "bin" / "python"
+    install = [python, "-m", "pip", "install", "-q", "--no-deps", *PACKAGES]
+    done = subprocess.run(install, capture_output=True, text=True, check=False)
+    check = [python, "-c", "import nnunetv2.run.run_training, sys; assert 'torchvision' not in sys.modules"]
+    if done.returncode == 0:
+        done = subprocess.run(check, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"nnU-Net cannot be installed here: {done.stderr.strip().splitlines()[-1]}")
+    (site / "nnunetv2" / "training" / "nnUNetTrainer" / "few.py").write_text(TRAINER)
+    return folder / "bin"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+def test_nnunet_trains_on_an_export_and_its_predictions_are_scored(nnunet, tmp_path):
+    write_flare22(tmp_path / "raw", 6, seed=2, shape=(6, 64, 64), spacing_mm=(24.0, 6.0, 6.0))
+    splits = {"train": 0.5, "val": 0.17, "test": 0.33}
+    store = prepare(source=tmp_path / "raw", recipe="flare22", out=tmp_path / "store", workers=0, splits=splits)
+    out = export_nnunet(store=store.path, out=tmp_path / "nnUNet_raw" / "Dataset101_Abdomen").folder
+    places = {f"nnUNet_{name}": str(tmp_path / f"nnUNet_{name}") for name in ("raw", "preprocessed", "results")}
+    settings = os.environ | places | {"nnUNet_n_proc_DA": "0", "nnUNet_compile": "f", "PYTHONWARNINGS": "ignore"}
+
+    def run(program: str, *words: str) -> None:
+        done = subprocess.run([nnunet / program, *words], env=settings, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+
+    run("nnUNetv2_plan_and_preprocess", "-d", "101", "-c", "2d", "-np", "1", "-npfp", "1", "--verify_dataset_integrity")
+    preprocessed = tmp_path / "nnUNet_preprocessed" / out.name
+    (preprocessed / "splits_final.json").write_bytes((out / "splits_final.json").read_bytes())
+    model = ["-d", "101", "-c", "2d", "-tr", "nnUNetTrainerFew"]
+    run("nnUNetv2_train", "101", "2d", "0", "-tr", "nnUNetTrainerFew", "-device", "cpu")
+    few = ["-npp", "1", "-nps", "1", "-device", "cpu", "--disable_tta"]
+    run("nnUNetv2_predict", *model, "-f", "0", "-i", str(out / "imagesTs"), "-o", str(tmp_path / "predicted"), *few)
+    score = [sys.executable, "-m", "samadapt", "score", "-c", str(out / "score.yaml")]
+    score += ["--prediction", str(tmp_path / "predicted"), "--out", str(tmp_path / "run")]
+    done = subprocess.run(score, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = (tmp_path / "run" / "rows.csv").read_text().splitlines()
+    assert len(rows) == 1 + len(store.split("test")) * 14
