@@ -16,10 +16,40 @@ from samadapt.data.phantoms import write_flare22
 from samadapt.data.prepare import prepare
 
 # Without their dependencies: torch is here already, and torchvision is not wanted.
-PACKAGES = """nnunetv2>=2.8 dynamic-network-architectures>=0.4.4,<0.5 acvl-utils>=0.2.6,<0.3 batchgenerators
-batchgeneratorsv2 connected-components-3d fft-conv-pytorch unittest2 future timm tqdm scikit-learn scikit-image pandas
-graphviz requests seaborn yacs einops joblib threadpoolctl imageio lazy_loader networkx pytz tzdata certifi urllib3 idna
-python-dateutil cloudpickle narwhals""".split()
+PACKAGES = [
+    "nnunetv2>=2.8",
+    "dynamic-network-architectures>=0.4.4,<0.5",
+    "acvl-utils>=0.2.6,<0.3",
+    "batchgenerators",
+    "batchgeneratorsv2",
+    "connected-components-3d",
+    "fft-conv-pytorch",
+    "unittest2",
+    "future",
+    "timm",
+    "tqdm",
+    "scikit-learn",
+    "scikit-image",
+    "pandas",
+    "graphviz",
+    "requests",
+    "seaborn",
+    "yacs",
+    "einops",
+    "joblib",
+    "threadpoolctl",
+    "imageio",
+    "lazy_loader",
+    "networkx",
+    "pytz",
+    "tzdata",
+    "certifi",
+    "urllib3",
+    "idna",
+    "python-dateutil",
+    "cloudpickle",
+    "narwhals",
+]
 
 # 250 iterations an epoch are for a graphics card.
 TRAINER = """
@@ -62,7 +92,7 @@ def test_nnunet_trains_on_an_export_and_its_predictions_are_scored(nnunet, tmp_p
     store = prepare(source=tmp_path / "raw", recipe="flare22", out=tmp_path / "store", workers=0, splits=splits)
     out = export_nnunet(store=store.path, out=tmp_path / "nnUNet_raw" / "Dataset101_Abdomen").folder
     places = {f"nnUNet_{name}": str(tmp_path / f"nnUNet_{name}") for name in ("raw", "preprocessed", "results")}
-    settings = os.environ | places | {"nnUNet_n_proc_DA": "0", "nnUNet_compile": "f", "PYTHONWARNINGS": "ignore"}
+    settings = os.environ | places | {"nnUNet_n_proc_DA": "1", "nnUNet_compile": "f", "PYTHONWARNINGS": "ignore"}
 
     def run(program: str, *words: str) -> None:
         done = subprocess.run([nnunet / program, *words], env=settings, capture_output=True, text=True, check=False)
