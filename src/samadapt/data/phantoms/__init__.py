@@ -6,5 +6,16 @@ from samadapt.data.phantoms.case import PhantomCase, make_case, phantom
 from samadapt.data.phantoms.config import SynthConfig
 from samadapt.data.phantoms.flare22 import write_flare22
 from samadapt.data.phantoms.generate import synth, write_scenes
+from samadapt.data.phantoms.multiphase import PHASES, write_multiphase
 
-__all__ = ["PhantomCase", "SynthConfig", "make_case", "phantom", "synth", "write_flare22", "write_scenes"]
+__all__ = [
+    "PHASES",
+    "PhantomCase",
+    "SynthConfig",
+    "make_case",
+    "phantom",
+    "synth",
+    "write_flare22",
+    "write_multiphase",
+    "write_scenes",
+]

@@ -76,16 +76,22 @@ def make_case(
     name: str, *, seed: int = 0, shape: Shape = DEFAULT_SHAPE, spacing_mm: Triple = DEFAULT_SPACING_MM
 ) -> PhantomCase:
     """As `phantom`, with the list of missing organs."""
+    patient, grid = paint_case(name, seed=seed, shape=shape, spacing_mm=spacing_mm)
+    canvas = patient.canvas
+    voxels = scan(named_rng("phantom", seed, name, "scanner"), canvas)
+    volume = Volume(voxels, grid, modality="CT", source=name)
+    return PhantomCase(name, volume, LabelMap(canvas.labels, grid, source=name), tuple(sorted(patient.missing)))
+
+
+def paint_case(name: str, *, seed: int, shape: Shape, spacing_mm: Triple) -> tuple[Patient, Grid]:
+    """Tissues and organs of a patient before any scan, and the grid they lie on."""
     _check(shape, spacing_mm)
     rng = named_rng("phantom", seed, name, "patient")
     spacing = _own_spacing(rng, spacing_mm)
     canvas = Canvas(shape, TISSUES)
     patient = Patient(rng, _pose(rng, shape, spacing), canvas, _missing(rng), float(rng.uniform(8, 28)))
     paint_patient(patient)
-    voxels = scan(named_rng("phantom", seed, name, "scanner"), canvas)
-    grid = _grid(rng, shape, spacing)
-    volume = Volume(voxels, grid, modality="CT", source=name)
-    return PhantomCase(name, volume, LabelMap(canvas.labels, grid, source=name), tuple(sorted(patient.missing)))
+    return patient, _grid(rng, shape, spacing)
 
 
 def _check(shape: Shape, spacing_mm: Triple) -> None:

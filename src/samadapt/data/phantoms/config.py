@@ -15,9 +15,10 @@ class SynthConfig(Config):
     """What to generate."""
 
     out: Path = Field(description="folder to write to")
-    kind: Literal["flare22", "scenes"] = Field(
+    kind: Literal["flare22", "multiphase", "scenes"] = Field(
         "flare22",
-        description="flare22: labelled CT phantoms in FLARE22's layout; scenes: random 2-D images with objects",
+        description="flare22: labelled CT phantoms in FLARE22's layout; multiphase: livers with tumours in four "
+        "contrast phases, in nnU-Net's layout; scenes: random 2-D images with objects",
     )
     cases: int = Field(10, ge=1, description="how many volumes or images; the first ones do not depend on the number")
     seed: int = Field(0, description="seed; the same seed gives the same files")

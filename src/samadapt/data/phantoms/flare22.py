@@ -61,8 +61,8 @@ def write_flare22(
         case = make_case(f"FLARE22_Tr_{number:04d}", seed=seed, shape=shape, spacing_mm=spacing_mm)
         orientation = _orientation(case.name, seed)
         images.append(folder / "images" / f"{case.name}_0000.nii.gz")
-        _write(case.volume.voxels, case.volume.grid, orientation, images[-1])
-        _write(case.labels.values, case.labels.grid, orientation, folder / "labels" / f"{case.name}.nii.gz")
+        write_nifti(case.volume.voxels, case.volume.grid, orientation, images[-1])
+        write_nifti(case.labels.values, case.labels.grid, orientation, folder / "labels" / f"{case.name}.nii.gz")
         facts.append(_facts(case, orientation))
     write_json(folder / CASES_FILE, {"format": "samadapt-phantoms", "version": 1, "seed": seed, "cases": facts})
     return images
@@ -72,7 +72,8 @@ def _orientation(name: str, seed: int) -> str:
     return str(named_rng("phantom", seed, name, "orientation").choice(list(_FLIPS)))
 
 
-def _write(voxels: NDArray[Any], grid: Grid, orientation: str, path: Path) -> None:
+def write_nifti(voxels: NDArray[Any], grid: Grid, orientation: str, path: Path) -> None:
+    """Write a canonical array (Z, Y, X) in an orientation of files: "LPS", "RAS" or "LAS"."""
     import nibabel
 
     array, affine = voxels.transpose(2, 1, 0), grid.affine[:, [2, 1, 0, 3]]

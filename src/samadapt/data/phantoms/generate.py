@@ -13,6 +13,7 @@ from samadapt.core.atomic import atomic_path, write_json
 from samadapt.core.errors import ConfigError
 from samadapt.data.phantoms.config import SynthConfig
 from samadapt.data.phantoms.flare22 import write_flare22
+from samadapt.data.phantoms.multiphase import write_multiphase
 
 
 def synth(config: SynthConfig | None = None, **fields: Any) -> Path:
@@ -23,6 +24,8 @@ def synth(config: SynthConfig | None = None, **fields: Any) -> Path:
     made = config or load_config(SynthConfig, values=fields)
     if made.kind == "scenes":
         write_scenes(made.out, made.cases, made.seed, made.size)
+    elif made.kind == "multiphase":
+        write_multiphase(made.out, made.cases, made.seed, made.shape, made.spacing_mm)
     else:
         write_flare22(made.out, made.cases, made.seed, made.shape, made.spacing_mm)
     return made.out

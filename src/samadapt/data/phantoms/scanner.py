@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,14 +27,31 @@ _HU: dict[str, tuple[float, float, float]] = {
 TISSUES = tuple(_HU)
 
 
-def scan(rng: np.random.Generator, canvas: Canvas) -> NDArray[np.int16]:
-    """Hounsfield units (Z, Y, X), int16, of the painted tissues."""
+def scan(
+    rng: np.random.Generator,
+    canvas: Canvas,
+    enhancement: Mapping[str, float] | None = None,
+    noise: np.random.Generator | None = None,
+) -> NDArray[np.int16]:
+    """Hounsfield units (Z, Y, X), int16, of the painted tissues.
+
+    Parameters
+    ----------
+    rng : Generator
+        Draws the patient's tissues; equal for all phases of one patient.
+    canvas : Canvas
+    enhancement : mapping of tissue to float, optional
+        HU above the portal venous phase.
+    noise : Generator, optional
+        Draws the noise of one scan; `rng` if not given.
+    """
     means = np.array([mean + rng.normal(0, spread) for mean, spread, _ in _HU.values()], dtype=np.float32)
+    means += np.array([(enhancement or {}).get(tissue, 0.0) for tissue in TISSUES], dtype=np.float32)
     means += np.where(_enhancing(), np.float32(rng.normal(0, 10)), np.float32(0))
     image = means[canvas.tissue] + _texture(rng, canvas)
     image = _partial_volume(rng, image)
     image = image + _hardening(rng, canvas)
-    image = image + _noise(rng, canvas.tissue.shape)
+    image = image + _noise(noise or rng, canvas.tissue.shape)
     stored: NDArray[np.int16] = np.clip(np.rint(image), LOWEST_HU, HIGHEST_HU).astype(np.int16)
     return stored
 

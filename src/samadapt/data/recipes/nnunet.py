@@ -105,9 +105,9 @@ def label_set_of(labels: dict[str, Any], modality: str, where: Path) -> LabelSet
 
 
 def modality_of(channels: list[str]) -> str:
-    """ "CT", "MR", "RGB" or "" from channel names."""
+    """ "CT", "MR", "RGB" or "" from channel names; "CT arterial" and "CT_venous" are phases of a CT."""
     first = {name.strip().lower() for name in channels}
-    if first == {"ct"}:
+    if all(name.replace("_", " ").split()[:1] == ["ct"] for name in first):
         return "CT"
     if any(word in name for name in first for word in ("mr", "t1", "t2", "flair", "adc", "bold")):
         return "MR"

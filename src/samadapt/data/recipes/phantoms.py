@@ -9,8 +9,10 @@ from typing import ClassVar
 
 from samadapt.data.recipes.base import RecipeInfo
 from samadapt.data.recipes.flare22 import Flare22
+from samadapt.data.recipes.nnunet import NnUnet
 
 FORMAT = "samadapt-phantoms"
+MULTIPHASE_FORMAT = "samadapt-multiphase"
 
 
 class Phantoms(Flare22):
@@ -28,8 +30,27 @@ class Phantoms(Flare22):
 
     def matches(self, source: Path) -> bool:
         """True if cases.json says that the cases are phantoms."""
-        try:
-            said = json.loads((Path(source) / "cases.json").read_text(encoding="utf-8")).get("format")
-        except (OSError, ValueError, AttributeError):
-            return False
-        return bool(said == FORMAT)
+        return _format_of(source) == FORMAT
+
+
+class MultiphasePhantoms(NnUnet):
+    """What `samadapt synth --kind multiphase` writes: nnU-Net's layout with a cases.json that says so."""
+
+    info: ClassVar[RecipeInfo] = dataclasses.replace(
+        Phantoms.info,
+        name="multiphase-phantoms",
+        title="Generated CT phantoms of livers with tumours in four contrast phases, in nnU-Net's layout",
+        how_to_get="samadapt synth --kind multiphase --out FOLDER",
+    )
+
+    def matches(self, source: Path) -> bool:
+        """True if cases.json says that the cases are multi-phase phantoms."""
+        return _format_of(source) == MULTIPHASE_FORMAT
+
+
+def _format_of(source: Path) -> str:
+    try:
+        said = json.loads((Path(source) / "cases.json").read_text(encoding="utf-8")).get("format")
+    except (OSError, ValueError, AttributeError):
+        return ""
+    return str(said)

@@ -21,6 +21,7 @@ _TARGETS: dict[str, str] = {
     "synapse-npz": f"{_HERE}.synapse_npz:SynapseNpz",
     "synapse": f"{_HERE}.synapse:Synapse",
     "amos": f"{_HERE}.amos:Amos",
+    "multiphase-phantoms": f"{_HERE}.phantoms:MultiphasePhantoms",
     "flare22": f"{_HERE}.flare22:Flare22",
     "msd": f"{_HERE}.msd:Msd",
     "nnunet": f"{_HERE}.nnunet:NnUnet",
