@@ -25,6 +25,7 @@ CONFIGS = {
     "export-nnunet": "samadapt.data.config:ExportNnUnetConfig",
     "evaluate": "samadapt.study.config:EvaluateConfig",
     "score": "samadapt.study.config:ScoreConfig",
+    "sweep": "samadapt.study.sweep_config:SweepConfig",
     "train": "samadapt.train.config:TrainConfig",
     "predict": "samadapt.infer.config:PredictConfig",
     "demo": "samadapt.study.demo:DemoConfig",

@@ -22,6 +22,7 @@ COMMANDS = {
     "inspect": "Say which model a checkpoint file or folder is, from its tensors alone.",
     "evaluate": "Measure a model on a store, with prompts drawn from the truth or without any.",
     "score": "Score label maps that any program has written, as evaluate does its own.",
+    "sweep": "Measure every combination of prompts, models, sizes, phases and mask choices.",
     "train": "Adapt a model to a store.",
     "recipes": "List the published trainings that train -c NAME repeats.",
     "predict": "Segment an image, a volume or a folder.",

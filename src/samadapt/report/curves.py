@@ -33,10 +33,10 @@ def training_curves(run: Run) -> str | None:
     def draw(figure: Any) -> None:
         for axes, (panel, points) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels):
             panel(axes, np.array(points))
-            _quiet(axes)
+            quiet(axes)
             axes.set_xlabel("step")
 
-    return _svg(draw, (4.6 * len(panels), 2.9), f"training {run.name}")
+    return to_svg(draw, (4.6 * len(panels), 2.9), f"training {run.name}")
 
 
 def _points(lines: Sequence[Mapping[str, Any]], key: str) -> list[tuple[float, float]]:
@@ -86,10 +86,10 @@ def dice_by_label(conditions: list[Condition]) -> tuple[str, list[tuple[str, str
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.set_xlim(0, 1)
         axes.set_xlabel("Dice")
-        _quiet(axes, axis="x")
+        quiet(axes, axis="x")
         axes.tick_params(axis="y", labelcolor=INK, length=0)
 
-    svg = _svg(draw, (9.2, 0.7 + len(names) * (0.16 + 0.065 * len(shown))), "dice by label")
+    svg = to_svg(draw, (9.2, 0.7 + len(names) * (0.16 + 0.065 * len(shown))), "dice by label")
     return svg, [(_short(c), _ON_PAGE[colors[id(c)]]) for c in shown]
 
 
@@ -110,9 +110,9 @@ def dice_by_clicks(sessions: list[Session]) -> tuple[str, list[tuple[str, str]]]
         axes.set_xticks(sorted({clicks for session in shown for clicks in session.plan.rounds if clicks <= 10}))
         axes.set_xlabel("clicks")
         axes.set_title("Dice after every click, mean without background", loc="left", color=INK, fontsize=10)
-        _quiet(axes)
+        quiet(axes)
 
-    return _svg(draw, (9.2, 3.4), "dice by clicks"), [(s.name, _ON_PAGE[c]) for c, s in zip(SERIES, shown)]
+    return to_svg(draw, (9.2, 3.4), "dice by clicks"), [(s.name, _ON_PAGE[c]) for c, s in zip(SERIES, shown)]
 
 
 def _short(condition: Condition) -> str:
@@ -130,7 +130,13 @@ def _draw_dots(axes: Any, condition: Condition, names: list[str], color: str, sh
         axes.plot(entry["mean"], row + shift, "o", color=color, markersize=5, markerfacecolor=face)
 
 
-def _quiet(axes: Any, axis: str = "y") -> None:
+def on_page(color: str) -> str:
+    """CSS colour that a stand-in becomes."""
+    return _ON_PAGE[color]
+
+
+def quiet(axes: Any, axis: str = "y") -> None:
+    """Axes that step back behind the figures."""
     for side in ("top", "right", "left", "bottom"):
         axes.spines[side].set_visible(side == "bottom")
         axes.spines[side].set_color(LINE)
@@ -141,7 +147,7 @@ def _quiet(axes: Any, axis: str = "y") -> None:
     axes.xaxis.label.set_fontsize(9)
 
 
-def _svg(draw: Callable[[Any], None], inches: tuple[float, float], name: str) -> str:
+def to_svg(draw: Callable[[Any], None], inches: tuple[float, float], name: str) -> str:
     """Render with stand-in colours, then hand colours, font and size over to the page."""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG

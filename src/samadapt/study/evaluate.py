@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samadapt.config import dump, load_config
-from samadapt.core.atomic import disk_errors, write_json, write_text
+from samadapt.core.atomic import write_json, write_text
 from samadapt.core.errors import DataError, PromptError
 from samadapt.core.manifest import close_run, open_run, require_free
 from samadapt.core.plans import ClickPlan, parse_plan
@@ -25,7 +25,7 @@ from samadapt.study.journal import JOURNAL, Measured, joined, read_journal, writ
 from samadapt.study.ledger import Ledger
 from samadapt.study.overlays import keep_best_median_worst, save_overlay
 from samadapt.study.predicting import CasePredictions, predict_case
-from samadapt.study.prompting import load_or_draw, numbers_of
+from samadapt.study.prompting import instances_apart, load_or_draw, numbers_of
 from samadapt.study.rows import Row, summarise, to_csv
 from samadapt.study.scoring import score_prompted, score_semantic
 
@@ -179,13 +179,13 @@ def _measure(
 ) -> Iterator[Measured]:
     journal = config.out / JOURNAL
     finished = read_journal(journal)
-    with progress("measuring", len(cases)) as advance, disk_errors(journal), open(journal, "a") as file:
+    with progress("measuring", len(cases)) as advance:
         for case in cases:
             name = store.cases[case].name
             if name not in finished:
                 finished[name] = _measure_case(model, store, case, prompt_sets, config, ledger)
                 ledger.save(name)
-                write_entry(file, name, finished[name])
+                write_entry(journal, name, finished[name])
             yield finished[name]
             advance()
 
@@ -200,7 +200,7 @@ def _measure_case(
 ) -> Measured:
     if "none" in config.prompts:
         return Measured(list(_measure_semantic(model, store, case, config, ledger)))
-    instances, found = bool(_is_instances(store, case)), CasePredictions()
+    instances, found = instances_apart(store, case), CasePredictions()
     if prompt_sets:
         found = predict_case(model, store, case, prompt_sets, instances=instances, batch_size=config.batch_size)
     said = Sessions(model, store, case, instances, config.seed, found).hold(_plans(config))
@@ -209,11 +209,6 @@ def _measure_case(
     identity = "/".join(filter(None, (model.name, model.base_hash, model.adapter_hash)))
     sessions = {p: PromptSet("ground truth", p, config.seed, store.fingerprint, s, identity) for p, s in said.items()}
     return Measured(rows, found.answers, sessions)
-
-
-def _is_instances(store: Store, case: int) -> bool:
-    numbers = store.objects["object"][store.objects_of(case)]
-    return not store.cases[case].is_volume and bool((numbers > 0).any())
 
 
 def _measure_semantic(

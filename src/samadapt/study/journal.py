@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import IO
 
+from samadapt.core.lines import append_line, read_lines
 from samadapt.core.prompts import Prompt, PromptKey, PromptSet
 from samadapt.study.answers import Answer
 from samadapt.study.rows import Row
@@ -32,26 +31,21 @@ class Measured:
     sessions: Mapping[str, PromptSet] = field(default_factory=dict)
 
 
-def write_entry(file: IO[str], case: str, measured: Measured) -> None:
-    """Append one line."""
+def write_entry(path: Path, case: str, measured: Measured) -> None:
+    """Append one case."""
     entry = {
         "case": case,
         "rows": [asdict(row) for row in measured.rows],
         "answers": [list(asdict(answer).values()) for answer in measured.answers],
         "sessions": {policy: said.to_json() for policy, said in measured.sessions.items()},
     }
-    file.write(json.dumps(entry) + "\n")
-    file.flush()
+    append_line(path, entry)
 
 
 def read_journal(path: Path) -> dict[str, Measured]:
-    """Cases by name; the last line of an interrupted run may be cut and does not count."""
+    """Cases by name; a line that an interruption cut does not count."""
     finished: dict[str, Measured] = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            break
+    for entry in read_lines(path):
         sessions = {policy: PromptSet.from_json(text, where=path) for policy, text in entry["sessions"].items()}
         rows, answers = [Row(**row) for row in entry["rows"]], [Answer(*values) for values in entry["answers"]]
         finished[entry["case"]] = Measured(rows, answers, sessions)

@@ -49,6 +49,12 @@ def numbers_of(store: Store, case: int, z: int | None = None) -> range:
     return range(rows.start, rows.stop)
 
 
+def instances_apart(store: Store, case: int) -> bool:
+    """True if the objects of a case are instances of an image, each scored by itself."""
+    numbers = store.objects["object"][store.objects_of(case)]
+    return not store.cases[case].is_volume and bool((numbers > 0).any())
+
+
 def key_of(store: Store, number: int) -> PromptKey:
     """Key of one row of ``store.objects``."""
     row = store.objects[number]

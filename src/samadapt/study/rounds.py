@@ -17,6 +17,7 @@ from samadapt.core.prompts import Box, Points
 from samadapt.core.rng import named_rng
 from samadapt.infer.propagate import LARGEST_GROWTH, MARGIN_PX
 from samadapt.prompts import box_of, next_point, next_voxel
+from samadapt.prompts.clicks import ClickPolicy
 
 if TYPE_CHECKING:
     from samadapt.core.prediction import Prediction
@@ -70,7 +71,14 @@ class Round:
     prediction: Prediction
 
 
-def play(respondent: Respondent, truth: Mask, clicks: int, box: Box | None = None) -> Iterator[Round]:
+def play(
+    respondent: Respondent,
+    truth: Mask,
+    clicks: int,
+    box: Box | None = None,
+    policy: ClickPolicy = "centre",
+    rng: np.random.Generator | None = None,
+) -> Iterator[Round]:
     """Session about one object of one image.
 
     The first click goes to the centre of the object, or of the largest error of the answer to the box; each further
@@ -85,13 +93,17 @@ def play(respondent: Respondent, truth: Mask, clicks: int, box: Box | None = Non
         Not empty.
     clicks : int
     box : Box, optional
+    policy : {"centre", "random"}
+        "random": every click is uniform over all wrong pixels instead.
+    rng : Generator, optional
+        Used by "random" only.
 
     Yields
     ------
     Round
         One for the box, if there is one, then one for each click.
     """
-    points, current = NO_CLICKS, np.zeros_like(truth)
+    points, current, drawn = NO_CLICKS, np.zeros_like(truth), rng or named_rng("clicks")
     found: Prediction | None = None
     if box is not None:
         found = respondent.answer(None, box, None)
@@ -99,7 +111,7 @@ def play(respondent: Respondent, truth: Mask, clicks: int, box: Box | None = Non
         yield Round(points, found)
     for _ in range(clicks):
         if found is None or not np.array_equal(current, truth):
-            xy, label = next_point(truth, current, "centre", named_rng("centre"))
+            xy, label = next_point(truth, current, policy, drawn)
             points = _and(points, xy, label)
             found = respondent.answer(points, box, None if found is None else respondent.keep(found))
             current = found.mask
