@@ -13,6 +13,7 @@ from samadapt.data.phantoms import SynthConfig
 from samadapt.infer.config import PredictConfig
 from samadapt.study.config import EvaluateConfig, ScoreConfig
 from samadapt.study.demo import DemoConfig
+from samadapt.study.sweep_config import SweepConfig
 from samadapt.train.config import TrainConfig
 from samadapt.version import __version__
 
@@ -22,6 +23,7 @@ CONFIGS = {
     "prepare": PrepareConfig,
     "evaluate": EvaluateConfig,
     "score": ScoreConfig,
+    "sweep": SweepConfig,
     "train": TrainConfig,
     "predict": PredictConfig,
 }

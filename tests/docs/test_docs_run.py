@@ -34,6 +34,7 @@ PAGES = {
     "docs/how-to/several-processes.md": {"bash": 1, "not run": 3},
     "docs/how-to/score.md": {"bash": 2},
     "docs/how-to/resume.md": {"bash": 7},
+    "docs/how-to/sweep.md": {"bash": 3},
     "docs/how-to/recipe.md": {"python": 2},
     "docs/reference/python.md": {"python": 1},
     "docs/explanation/metrics.md": {"python": 2},
