@@ -28,11 +28,10 @@ class SweepConfig(Config):
         (), description="Sides of the square input in pixels; each model's own if not given."
     )
     prompts: tuple[str, ...] = Field(
-        ("box", "box~20", "centre", "point:1", "point:3", "point:5", "point:10", "point:20"),
+        ("box", "box~20", "centre", "point:1", "point:3", "point:5"),
         min_length=1,
-        description="box; box~J (each side up to J px looser in a frame of 1024); centre; point:N (random, inside); "
-        "clicks:N (centre of the largest error); error:N (random wrong pixels); mask (the truth itself); mode:0 to "
-        "mode:4 (Mazurowski et al.).",
+        description="box; box~J (up to J px of 1024 looser); centre; point:N (random, inside); clicks:N (centre of the "
+        "largest error); error:N (random wrong pixels); mask (the truth); mode:0 to mode:4 (Mazurowski et al.).",
     )
     choices: tuple[Choice, ...] = Field(
         ("predicted", "oracle"),
@@ -46,8 +45,7 @@ class SweepConfig(Config):
     fusions: tuple[Fusion, ...] = Field(
         ("each", "prob-mean", "prob-max", "score-mean", "score-max"),
         min_length=1,
-        description="How phases are put together: each alone; mean or maximum of the probabilities; mean or maximum "
-        "over phases of the score.",
+        description="Phases each alone, or mean or maximum of their probabilities or of their scores.",
     )
     labels: tuple[str, ...] = Field((), description="Names of the labels to measure; all if not given.")
     max_cases: int | None = Field(None, ge=1, description="Measure only the first cases of the split.")
