@@ -18,7 +18,8 @@ from samadapt.cli.main import main
 loaded = {"import": sorted(set(sys.modules) & HEAVY)}
 import io, contextlib
 for words in (["--help"], ["models"], ["datasets"], ["train", "--help"], ["evaluate", "--help"], ["prepare", "--help"],
-              ["report", "--help"], ["train", "--data", "a", "--out", "b", "--steps", "1", "--show-config"]):
+              ["report", "--help"], ["train", "--model", "tiny", "--data", "a", "--out", "b", "--steps", "1",
+               "--show-config"]):
     with contextlib.redirect_stdout(io.StringIO()):
         try:
             main(words)

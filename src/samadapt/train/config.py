@@ -210,7 +210,7 @@ class TrainConfig(Config):
     """A training run."""
 
     model: str = Field(
-        NEW,
+        "tiny",
         description="Catalog name, checkpoint or run folder; new: an untrained network, see new; "
         "unet or deeplabv3plus: see specialist",
     )
