@@ -23,6 +23,7 @@ CONFIGS = {
     "synth": "samadapt.data.phantoms:SynthConfig",
     "prepare": "samadapt.data.config:PrepareConfig",
     "export-nnunet": "samadapt.data.config:ExportNnUnetConfig",
+    "corpus": "samadapt.data.corpus.config:CorpusConfig",
     "evaluate": "samadapt.study.config:EvaluateConfig",
     "score": "samadapt.study.config:ScoreConfig",
     "sweep": "samadapt.study.sweep_config:SweepConfig",

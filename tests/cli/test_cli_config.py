@@ -12,6 +12,7 @@ CALLS = {
     "demo": ["--minutes", "0.5"],
     "synth": ["--out", "a", "--kind", "scenes"],
     "prepare": ["in", "--out", "store", "--workers", "0", "-s", "options.modality=CT"],
+    "corpus": ["in", "--out", "corpus", "-s", "rules.min_area_share=0.01", "--workers", "0"],
     "evaluate": ["--data", "store", "--out", "run", "--prompts", "box", "point:3"],
     "score": [
         "--reference",

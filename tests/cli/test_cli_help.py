@@ -9,6 +9,7 @@ import pytest
 
 from samadapt.cli.main import COMMANDS
 from samadapt.data.config import PrepareConfig
+from samadapt.data.corpus.config import CorpusConfig
 from samadapt.data.phantoms import SynthConfig
 from samadapt.infer.config import PredictConfig
 from samadapt.study.config import EvaluateConfig, ScoreConfig
@@ -21,6 +22,7 @@ CONFIGS = {
     "demo": DemoConfig,
     "synth": SynthConfig,
     "prepare": PrepareConfig,
+    "corpus": CorpusConfig,
     "evaluate": EvaluateConfig,
     "score": ScoreConfig,
     "sweep": SweepConfig,
@@ -29,6 +31,7 @@ CONFIGS = {
 }
 GROUPS = {
     "score": {"labels", "values"},
+    "corpus": {"sources", "rules", "splits"},
     "prepare": {"options", "splits"},
     "synth": {"shape", "spacing_mm"},
     "train": {"new", "specialist", "synthetic", "optimizer", "schedule", "augment", "balance", "validation"},

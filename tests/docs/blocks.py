@@ -20,6 +20,7 @@ _SHORTER = {
     "synth --kind flare22 --cases 24": ["-s", "shape=[8, 64, 64]", "-s", "cases=6"],
     "demo": ["-s", "cases=6"],
     "prepare": ["-s", "workers=0"],
+    "corpus": ["-s", "workers=0"],
 }
 
 

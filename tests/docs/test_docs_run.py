@@ -23,6 +23,7 @@ PAGES = {
     "docs/tutorials/adapt.md": {"bash": 8, "python": 1},
     "docs/tutorials/measure.md": {"bash": 7, "python": 2},
     "docs/how-to/own-data.md": {"bash": 4, "json": 1, "not run": 3},
+    "docs/how-to/corpus.md": {"bash": 2, "yaml": 1},
     "docs/how-to/published-datasets.md": {"not run": 3},
     "docs/how-to/published-trainings.md": {"not run": 2},
     "docs/how-to/doctor.md": {"bash": 2, "python": 1},
@@ -65,6 +66,11 @@ def synapse(folder: Path) -> None:
         io.save_label(named, folder / "synapse" / "label" / f"label{number:04d}.nii.gz")
 
 
+def two_sets(folder: Path) -> None:
+    polyps(folder)
+    write_flare22(folder / "phantoms", 3, 0, shape=(8, 64, 64))
+
+
 def scans(folder: Path) -> None:
     for number in range(4):
         png(folder / "scans" / f"scan_{number:02d}.png", noisy((40, 40), number))
@@ -73,7 +79,12 @@ def scans(folder: Path) -> None:
             png(folder / "scans" / f"scan_{number:02d}_truth.png", (mask * 255).astype(np.uint8))
 
 
-BEFORE = {"docs/how-to/own-data.md": polyps, "docs/how-to/samed.md": synapse, "docs/how-to/recipe.md": scans}
+BEFORE = {
+    "docs/how-to/own-data.md": polyps,
+    "docs/how-to/corpus.md": two_sets,
+    "docs/how-to/samed.md": synapse,
+    "docs/how-to/recipe.md": scans,
+}
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -17,6 +17,7 @@ COMMANDS = {
     "synth": "Generate labelled CT phantoms in FLARE22's layout, or random scenes.",
     "datasets": "List the dataset recipes with licence, citation and how to get the data.",
     "prepare": "Turn a folder of images and labels into a prepared store.",
+    "corpus": "Turn many datasets into one corpus of image and mask pairs, with statistics.",
     "doctor": "Look for what ruins training in a store or a folder; exit code 1 if something does.",
     "models": "List the models that can be loaded, with licence and size.",
     "inspect": "Say which model a checkpoint file or folder is, from its tensors alone.",

@@ -74,7 +74,7 @@ def encode_case(source: CaseSource, name: str, settings: EncodeSettings, part: P
         If there is no room for the part.
     """
     loaded = source.load()
-    volume, label = _as_volume(loaded, settings.slice_axis, name)
+    volume, label = as_volume(loaded, settings.slice_axis, name)
     volume = _stored_type(volume, name)
     modality = source.modality or volume.modality  # a file only knows grey from colour
     protocol = loaded.window if settings.window == "auto" else None
@@ -162,7 +162,7 @@ class _Encoder:
         self._at += len(chunk)
 
 
-def _as_volume(loaded: LoadedCase, slice_axis: SliceAxis, name: str) -> tuple[Volume, Any]:
+def as_volume(loaded: LoadedCase, slice_axis: SliceAxis, name: str) -> tuple[Volume, Any]:
     """Volume with slices along the first axis, and its LabelMap or list of masks."""
     image, label = loaded.image, loaded.label
     _require_fit(loaded, name)

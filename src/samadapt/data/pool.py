@@ -15,7 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from samadapt.core.errors import DataError, DiskFull, SamadaptError
 from samadapt.data.encode import EncodeSettings, encode_case
@@ -27,6 +27,24 @@ _MOST_WORKERS = 8
 _AHEAD = 4
 
 
+Outcome = dict[str, Any] | str
+"""The journal line of a case, or the reason it is left out."""
+
+
+class Job(Protocol):
+    """Cases that can be worked on in any process, one after another."""
+
+    @property
+    def name(self) -> str:
+        """What is being prepared, for messages."""
+
+    def __len__(self) -> int:
+        """Number of cases."""
+
+    def run(self, index: int) -> Outcome:
+        """Do one case; raises `DiskFull` where there is no room."""
+
+
 @dataclass(frozen=True)
 class Task:
     """Cases to encode, the same way, into parts of one folder."""
@@ -35,13 +53,32 @@ class Task:
     settings: EncodeSettings
     folder: Path
 
+    @property
+    def name(self) -> str:
+        """Name of the dataset."""
+        return self.settings.dataset
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
     def part(self, index: int) -> Path:
         """File of the chunks of case `index`."""
         return self.folder / f"{index}.part"
 
-
-Outcome = dict[str, Any] | str
-"""The journal line of a case, or the reason it is left out."""
+    def run(self, index: int) -> Outcome:
+        """Encode one case into its part."""
+        name, source = self.cases[index]
+        part = self.part(index)
+        try:
+            return encode_case(source, name, self.settings, part)
+        except DiskFull:
+            raise
+        except SamadaptError as error:
+            part.unlink(missing_ok=True)
+            return str(error)
+        except Exception as error:
+            error.add_note(f"while preparing case {name!r} of {self.name}")
+            raise
 
 
 def worker_count(wanted: int | None) -> int:
@@ -53,12 +90,12 @@ def worker_count(wanted: int | None) -> int:
 
 
 @contextmanager
-def encoding(task: Task, workers: int) -> Iterator[Iterator[tuple[int, Outcome]]]:
+def encoding(task: Job, workers: int) -> Iterator[Iterator[tuple[int, Outcome]]]:
     """Start the workers; they end with the block.
 
     Parameters
     ----------
-    task : Task
+    task : Job
     workers : int
         0 or 1: in this process.
 
@@ -74,18 +111,18 @@ def encoding(task: Task, workers: int) -> Iterator[Iterator[tuple[int, Outcome]]
     DataError
         If a worker was killed.
     """
-    if workers <= 1 or len(task.cases) <= 1:
-        yield ((index, _encode(task, index)) for index in range(len(task.cases)))
+    if workers <= 1 or len(task) <= 1:
+        yield ((index, task.run(index)) for index in range(len(task)))
         return
-    pool = ProcessPoolExecutor(min(workers, len(task.cases)), _context(), _start_worker, (task, os.getpid()))
+    pool = ProcessPoolExecutor(min(workers, len(task)), _context(), _start_worker, (task, os.getpid()))
     try:
-        ahead = min(_AHEAD * workers, len(task.cases))
+        ahead = min(_AHEAD * workers, len(task))
         waiting = deque(pool.submit(_encode_here, index) for index in range(ahead))  # forks now, before other threads
-        yield _in_order(pool, waiting, len(task.cases))
+        yield _in_order(pool, waiting, len(task))
     except BrokenProcessPool as error:
         raise DataError(
             "a worker process was killed, most likely for want of memory",
-            where=task.settings.dataset,
+            where=task.name,
             remedy="Run the same command again with --workers 1: it resumes.",
         ) from error
     finally:
@@ -107,10 +144,10 @@ def _context() -> Any:
     return multiprocessing.get_context("fork" if sys.platform.startswith("linux") else "spawn")
 
 
-_task: Task | None = None
+_task: Job | None = None
 
 
-def _start_worker(task: Task, parent: int) -> None:
+def _start_worker(task: Job, parent: int) -> None:
     global _task
     _task = task
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -127,19 +164,4 @@ def _end_with(parent: int) -> None:
 def _encode_here(index: int) -> Outcome:
     if _task is None:
         raise RuntimeError("the worker was not started by `encoding`")
-    return _encode(_task, index)
-
-
-def _encode(task: Task, index: int) -> Outcome:
-    name, source = task.cases[index]
-    part = task.part(index)
-    try:
-        return encode_case(source, name, task.settings, part)
-    except DiskFull:
-        raise
-    except SamadaptError as error:
-        part.unlink(missing_ok=True)
-        return str(error)
-    except Exception as error:
-        error.add_note(f"while preparing case {name!r} of {task.settings.dataset}")
-        raise
+    return _task.run(index)

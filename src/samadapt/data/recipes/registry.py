@@ -16,6 +16,7 @@ _HERE = "samadapt.data.recipes"
 
 # Order matters for detection: the most specific layout first, `folder` last.
 _TARGETS: dict[str, str] = {
+    "corpus": f"{_HERE}.corpus:CorpusPairs",
     "sammed2d": f"{_HERE}.sammed2d:SamMed2d",
     "phantoms": f"{_HERE}.phantoms:Phantoms",
     "synapse-npz": f"{_HERE}.synapse_npz:SynapseNpz",

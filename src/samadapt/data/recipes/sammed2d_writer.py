@@ -106,9 +106,9 @@ def _write_case(store: Store, case: int, folder: Path, train: bool, min_area_px:
                 continue
             number = counters[kind] = counters.get(kind, -1) + 1
             masks.append(f"{name}_{kind}_{number:03d}.png")
-            _write_png(mask.astype(np.uint8) * 255, folder / "masks" / masks[-1])
+            write_png(mask.astype(np.uint8) * 255, folder / "masks" / masks[-1])
         if masks:
-            _write_png(_display(store, case, z), folder / "images" / f"{name}.png")
+            write_png(_display(store, case, z), folder / "images" / f"{name}.png")
             _note(written, folder.name, f"{name}.png", masks, train)
 
 
@@ -144,7 +144,8 @@ def _display(store: Store, case: int, z: int) -> NDArray[np.uint8]:
     return shown
 
 
-def _write_png(pixels: NDArray[Any], path: Path) -> None:
+def write_png(pixels: NDArray[Any], path: Path) -> None:
+    """Write uint8 (H, W) or (H, W, 3) atomically."""
     from PIL import Image as Pillow
 
     with atomic_path(path) as temporary:
