@@ -42,7 +42,7 @@ def test_help_lists_every_command(samadapt):
     answer = samadapt("--help")
     assert answer.code == 0
     assert [name for name in COMMANDS if re.search(rf"^\W*{name}\s", answer.out, re.M)] == list(COMMANDS)
-    assert len(COMMANDS) == 15
+    assert len(COMMANDS) == 16
     assert "130 interrupted" in answer.out
 
 
