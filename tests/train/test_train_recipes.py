@@ -86,6 +86,16 @@ def test_runs_two_steps_on_its_layout(name, stores, base_model, tmp_path):
     assert recipe.prepare.split("--out ")[1].split()[0] == load(name).data
 
 
+@pytest.mark.parametrize(("name", "folder"), [("gid-lora", "gid_mtl5"), ("sirst-lora", "sirst_v2")])
+def test_runs_two_steps_on_real_files(name, folder, real_data, base_model, tmp_path):
+    from samadapt.data.prepare import prepare
+    from samadapt.train import train
+
+    store = prepare(source=real_data / folder, out=tmp_path / "store", workers=0, limit=12)
+    small = [*SMALL, f"model={base_model}", f"data={store.path}", f"out={tmp_path / 'run'}"]
+    assert train(load(name, *small)).adapter_folder.exists()
+
+
 def test_samed_has_the_published_numbers():
     config = load("samed-synapse")
     assert (config.model, config.image_size, config.preprocessing) == ("sam-vit-b", 512, "samed")
@@ -136,6 +146,7 @@ def test_interactive_ones_have_the_published_numbers():
     assert (medsam.optimizer.lr, medsam.optimizer.weight_decay) == (1e-4, 0.01)
     msa = load("msa-2d")
     assert (msa.method.ratio, msa.method.scale, msa.method.train_prompt_encoder) == (0.25, 0.5, False)
+    assert (msa.preprocessing, msa.method.late_norm) == ("msa", True)
     assert (msa.task.protocol, msa.batch_size, msa.epochs, msa.optimizer.lr) == ("msa", 32, 100, 1e-4)
 
 

@@ -6,13 +6,23 @@ from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
+from samadapt.config import Config
 from samadapt.core.grid import Grid
 from samadapt.core.image import Image, LabelMap, Volume
 from samadapt.data.recipes.base import LoadedCase
 
 _CUBIC: Final = 3
 _NEAREST: Final = 0
+
+
+class ShrinkOptions(Config):
+    """Whether training slices are shrunk."""
+
+    train_px: int | None = Field(
+        None, ge=32, description="Side to which training slices are shrunk; SAMed trains on slices of 224"
+    )
 
 
 def shrink(case: LoadedCase, side_px: int) -> LoadedCase:

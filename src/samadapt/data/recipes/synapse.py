@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from samadapt.config import Config
 from samadapt.core.errors import LabelError
 from samadapt.core.grid import Grid
 from samadapt.core.image import LabelMap, LabelSet, Volume
@@ -26,7 +25,7 @@ from samadapt.data.recipes.base import (
 from samadapt.data.recipes.loading import LabelRule, PairLoader
 from samadapt.data.recipes.options import read_options
 from samadapt.data.recipes.pairing import image_files
-from samadapt.data.recipes.shrink import shrink
+from samadapt.data.recipes.shrink import ShrinkOptions, shrink
 from samadapt.data.recipes.synapse_orders import BTCV, SAMED, published_split, seen_order, to_samed
 from samadapt.data.window import preset
 from samadapt.io.orient import from_canonical
@@ -34,7 +33,7 @@ from samadapt.io.orient import from_canonical
 _PLACES = ("", "Training", "RawData/Training", "Abdomen/RawData/Training")
 
 
-class SynapseOptions(Config):
+class SynapseOptions(ShrinkOptions):
     """What is made of BTCV's files."""
 
     labels: Literal["samed", "btcv"] = Field(
@@ -45,9 +44,6 @@ class SynapseOptions(Config):
     )
     orientation: Literal["canonical", "stored"] = Field(
         "canonical", description="stored: slices as they lie in the file, as SAMed's preprocessing leaves them"
-    )
-    train_px: int | None = Field(
-        None, ge=32, description="Side to which training slices are shrunk; SAMed trains on slices of 224"
     )
 
 

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from samadapt import io
-from samadapt.config import Config
 from samadapt.core.errors import FileFormatError, LabelError, SamadaptError
 from samadapt.core.image import Image, LabelSet, Volume
 from samadapt.data.recipes.base import (
@@ -28,7 +27,7 @@ from samadapt.data.recipes.base import (
 )
 from samadapt.data.recipes.options import read_options
 from samadapt.data.recipes.pairing import image_files, stem
-from samadapt.data.recipes.shrink import shrink
+from samadapt.data.recipes.shrink import ShrinkOptions, shrink
 from samadapt.data.recipes.synapse_orders import BTCV, SAMED, TRANSUNET, Order, seen_order, to_samed
 from samadapt.data.window import preset
 
@@ -39,16 +38,13 @@ _WHOLE_HU = 0.02
 _LOOKED_AT = 3
 
 
-class SynapseNpzOptions(Config):
+class SynapseNpzOptions(ShrinkOptions):
     """What the numbers in the files mean."""
 
     label_order: Literal["samed", "transunet", "btcv"] = Field(
         "samed",
         description="order of the labels in the files: samed (1 spleen), transunet (1 aorta), btcv (13 organs); "
         "the store has SAMed's numbers",
-    )
-    train_px: int | None = Field(
-        None, ge=32, description="Side to which training slices are shrunk; SAMed trains on slices of 224"
     )
 
 
