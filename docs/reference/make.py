@@ -30,6 +30,9 @@ CONFIGS = {
     "train": "samadapt.train.config:TrainConfig",
     "predict": "samadapt.infer.config:PredictConfig",
     "demo": "samadapt.study.demo:DemoConfig",
+    "convert": "samadapt.adapt.exchange_config:ConvertConfig",
+    "merge": "samadapt.adapt.exchange_config:MergeConfig",
+    "unmerge": "samadapt.adapt.exchange_config:UnmergeConfig",
 }
 COMMON = ("help", "config_file", "overrides", "show_config", "as_json")
 FOLDER_OPTIONS = "samadapt.data.recipes.folder_options:FolderOptions"

@@ -30,7 +30,7 @@ PAGES = {
     "docs/how-to/samed.md": {"bash": 3, "python": 2, "yaml": 2},
     "docs/how-to/specialists.md": {"bash": 4},
     "docs/how-to/nnunet.md": {"bash": 1, "not run": 2},
-    "docs/how-to/weights.md": {"python": 1, "not run": 4},
+    "docs/how-to/weights.md": {"python": 1, "bash": 1, "json": 1, "not run": 5},
     "docs/how-to/offline.md": {"bash": 1, "not run": 3},
     "docs/how-to/several-processes.md": {"bash": 1, "not run": 3},
     "docs/how-to/score.md": {"bash": 2},

@@ -162,7 +162,7 @@ def load_adapter(model: SamPromptable, folder: str | Path) -> AdapterInfo:
 
     info = read_adapter_info(folder)
     require_base(model, info, where=folder)
-    state = _read_weights(Path(folder) / WEIGHTS_FILE)
+    state = read_weights(Path(folder) / WEIGHTS_FILE)
     try:
         config = parse_config(info.method)
     except ConfigError as error:
@@ -251,14 +251,21 @@ def _check_format(tree: Any, path: Path) -> None:
         )
 
 
-def _read_weights(path: Path) -> dict[str, torch.Tensor]:
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """Tensors of an adapter's weights file.
+
+    Raises
+    ------
+    CheckpointError
+        If it is missing or damaged.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
         state: dict[str, torch.Tensor] = load_file(path)
     except FileNotFoundError as error:
-        raise CheckpointError(f"{WEIGHTS_FILE} is missing", where=path.parent) from error
+        raise CheckpointError(f"{path.name} is missing", where=path.parent) from error
     except SafetensorError as error:
         raise CheckpointError(
             f"damaged or truncated weights: {error}", where=path, remedy="Copy the file again from its source."

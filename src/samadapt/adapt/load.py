@@ -96,7 +96,7 @@ def _whole(name_or_path: str | Path, image_size: int | None) -> SamPromptable:
     checkpoint = find(find_weights(name_or_path) or name_or_path)
     kind = identify(checkpoint.state).name
     if kind not in ("sam-med2d", "medical-sam-adapter"):
-        return _base(name_or_path, image_size, checkpoint)
+        return load_base(name_or_path, image_size, checkpoint)
     from samadapt.adapt.checkpoint import remember_source
     from samadapt.adapt.msa import load_msa
     from samadapt.adapt.published import load_sammed2d
@@ -106,7 +106,7 @@ def _whole(name_or_path: str | Path, image_size: int | None) -> SamPromptable:
     return model
 
 
-def _base(name_or_path: str | Path, image_size: int | None, checkpoint: Checkpoint | None = None) -> SamPromptable:
+def load_base(name_or_path: str | Path, image_size: int | None, checkpoint: Checkpoint | None = None) -> SamPromptable:
     """The network alone, without adapters that its file may carry."""
     from samadapt.adapt.checkpoint import remember_source
     from samadapt.adapt.msa import NO_DECODER, lacks_decoder
@@ -118,6 +118,12 @@ def _base(name_or_path: str | Path, image_size: int | None, checkpoint: Checkpoi
     checkpoint = checkpoint or find(find_weights(name_or_path) or name_or_path)
     alone = identify(checkpoint.state) is MSA and lacks_decoder(checkpoint)
     model = from_checkpoint(checkpoint, image_size, [MED2D_ADAPTERS, ADAPTERS, *(NO_DECODER if alone else ())])
+    if checkpoint.head:
+        from samadapt.adapt.semantic import SemanticHead
+        from samadapt.data.records import label_set_from_dict
+
+        labels = label_set_from_dict(checkpoint.head["label_set"])
+        model.head = SemanticHead(labels, int(checkpoint.head.get("context", 1)))
     remember_source(model, name_or_path)
     return model
 
@@ -127,15 +133,16 @@ def _with_adapter(base: str | Path | None, image_size: int | None, folder: Path)
 
     info = read_adapter_info(folder)
     size = image_size or info.image_size
-    model = _base(base, size) if base is not None else _base_of(info, size, folder)
+    model = load_base(base, size) if base is not None else base_of(info, size, folder)
     load_adapter(model, folder)
     return model.eval()
 
 
-def _base_of(info: AdapterInfo, image_size: int, folder: Path) -> SamPromptable:
+def base_of(info: AdapterInfo, image_size: int, folder: Path) -> SamPromptable:
+    """Base model of an adapter, from where it was found in training."""
     source = info.base_source or info.base_name
     try:
-        return _base(source, image_size)
+        return load_base(source, image_size)
     except CheckpointError as error:
         raise CheckpointError(
             f"its base model {info.base_name} cannot be loaded: {error}",
@@ -156,6 +163,6 @@ def _with_published(base: str | Path, image_size: int | None, path: Path) -> Sam
         model = load_msa(checkpoint, image_size, base)
         remember_source(model, path)
         return model
-    model = _base(base, image_size)
+    model = load_base(base, image_size)
     load_samed(model, path)
     return model.eval()

@@ -45,6 +45,8 @@ class Checkpoint:
         For messages.
     architecture : dict
         Fields of the network that a file beside the weights names.
+    head : dict
+        Classes of a prompt-free head, from the same file.
     """
 
     state: Mapping[str, Tensor]
@@ -55,6 +57,7 @@ class Checkpoint:
     config: dict[str, Any] = field(default_factory=dict)
     where: object = None
     architecture: dict[str, Any] = field(default_factory=dict)
+    head: dict[str, Any] = field(default_factory=dict)
 
 
 def load(
@@ -120,7 +123,7 @@ def from_checkpoint(
     if family is SAM2:
         from samadapt.models.sam2.loading import build
 
-        return build(checkpoint, image_size, allow, preprocessing=preprocessing or "sam2")
+        return build(checkpoint, image_size, allow, preprocessing=preprocessing or checkpoint.preprocessing or "sam2")
     state = to_transformers(checkpoint.state)
     if family is MSA:
         state = plain(state)
@@ -254,6 +257,7 @@ def _file(path: Path, name: str = "") -> Checkpoint:
         known.get("multimask"),
         where=path,
         architecture=known.get("architecture", {}),
+        head=known.get("head", {}),
     )
 
 
@@ -269,6 +273,7 @@ def _folder(folder: Path, name: str = "") -> Checkpoint:
         config,
         folder,
         known.get("architecture", {}),
+        known.get("head", {}),
     )
 
 
