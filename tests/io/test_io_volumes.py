@@ -134,7 +134,7 @@ def test_nonfinite_voxels_are_counted_and_refused_kept_or_zeroed(make_nifti):
     data = np.ones((4, 5, 6), np.float32)
     data[0, 0, :3] = np.nan, np.inf, -np.inf
     path = make_nifti(data)
-    with pytest.raises(NonFiniteValues, match=r"3 of 120 values are not finite \(1 NaN\)") as caught:
+    with pytest.raises(NonFiniteValues, match=r"3 of 120 values are not finite \(1 NaN, 2 infinite\)") as caught:
         io.open(path)
     assert 'nonfinite="zero"' in caught.value.remedy
     assert np.isnan(io.open(path, nonfinite="keep").voxels).sum() == 1
