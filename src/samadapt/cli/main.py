@@ -31,6 +31,7 @@ COMMANDS = {
     "recipes": "List the published trainings that train -c NAME repeats.",
     "predict": "Segment an image, a volume or a folder.",
     "export-nnunet": "Write a store in the raw format of nnU-Net, to compare with it.",
+    "compare": "Compare methods on the same cases and prompts: intervals, paired tests, cost, published figures.",
     "report": "Write one HTML page, CSV and Markdown tables from run folders.",
 }
 

@@ -76,7 +76,7 @@ def conditions_of(runs: list[Run]) -> list[Condition]:
     found: list[Condition] = []
     for run in runs:
         group, adapted = group_of(run, runs), _is_adapted(run, runs)
-        shown = shown_entries(run.summary, run.config.get("prompts") or ())
+        shown = shown_entries(run.summary, run.policies)
         keys = {(e["prompts"], e["method"], e["choice"]) for e in shown}
         for prompts, method, choice in sorted(keys, key=_rank):
             head = "No model" if choice == "baseline" else group
@@ -156,7 +156,7 @@ def _is_adapted(run: Run, runs: list[Run]) -> bool:
 def group_of(run: Run, runs: list[Run]) -> str:
     """Head over the columns of a run: its model, and how it was adapted."""
     train = training_of(run, runs)
-    if run.manifest["kind"] == "score":
+    if run.manifest["kind"] == "score" or run.facts.get("family") == "specialist":
         name = run.model
     elif train is not None:
         name = f"{run.model} adapted ({method_in_words(train)})" if method_in_words(train) else f"{run.model} adapted"

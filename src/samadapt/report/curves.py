@@ -115,6 +115,26 @@ def dice_by_clicks(sessions: list[Session]) -> tuple[str, list[tuple[str, str]]]
     return to_svg(draw, (9.2, 3.4), "dice by clicks"), [(s.name, _ON_PAGE[c]) for c, s in zip(SERIES, shown)]
 
 
+def dice_by_method(shown: Sequence[tuple[str, Condition]]) -> str:
+    """Mean foreground Dice of every named condition, one row each; hollow where no model competes."""
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        for row, (_, condition) in enumerate(shown):
+            entry, color = condition.mean(), SERIES[0] if condition.competes else MUTED
+            face = color if condition.competes else "none"
+            axes.plot([entry["low"], entry["high"]], [row] * 2, color=color, linewidth=2, alpha=0.45)
+            axes.plot(entry["mean"], row, "o", color=color, markersize=6, markerfacecolor=face)
+        axes.set_yticks(range(len(shown)), [name for name, _ in shown])
+        axes.set_ylim(len(shown) - 0.4, -0.6)
+        axes.set_xlim(0, 1)
+        axes.set_xlabel("Dice")
+        quiet(axes, axis="x")
+        axes.tick_params(axis="y", labelcolor=INK, length=0)
+
+    return to_svg(draw, (9.2, 0.7 + 0.3 * len(shown)), "mean Dice by method")
+
+
 def _short(condition: Condition) -> str:
     return condition.column.head if condition.choice == "baseline" else f"{condition.group}, {condition.column.over}"
 

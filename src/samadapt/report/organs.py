@@ -33,7 +33,8 @@ NSD = Figure("nsd", "Boundary agreement by label", 3, caption="NSD, normalised s
 def dice_table(conditions: list[Condition]) -> Table | None:
     """Dice per label, both averages last, published columns beside it where the labels are theirs."""
     table = _table(DICE, conditions, _interval_notes(conditions) + _fairness_notes(conditions))
-    published = published_for(_label_names(conditions))
+    datasets = {str(name) for c in conditions for name in c.run.facts.get("datasets") or ()}
+    published = published_for(_label_names(conditions), datasets)
     return _beside(table, published) if table and published else table
 
 
@@ -171,12 +172,15 @@ def _fairness_notes(conditions: list[Condition]) -> tuple[str, ...]:
 
 def _beside(table: Table, published: Published) -> Table:
     columns = tuple(Column(name, group=published.title, kind="published") for name in published.columns)
-    rows = {**published.rows, f"{WITH}".replace("mean", "average"): published.average}
-    lines = tuple(replace(line, cells=line.cells + _grey(rows.get(line.name), len(columns))) for line in table.lines)
+    over = WITH if published.background else WITHOUT
+    rows = {**published.rows, over.replace("mean", "average"): published.average}
+    lines = tuple(
+        replace(line, cells=line.cells + _grey(rows.get(line.name.lower()), len(columns))) for line in table.lines
+    )
     return replace(table, columns=table.columns + columns, lines=lines, notes=(*table.notes, published.remark))
 
 
-def _grey(values: Iterable[float] | None, count: int) -> tuple[Cell, ...]:
+def _grey(values: Iterable[float | None] | None, count: int) -> tuple[Cell, ...]:
     if values is None:
         return (NOTHING,) * count
-    return tuple(Cell(number(value, 3), values={"printed": value}) for value in values)
+    return tuple(NOTHING if v is None else Cell(number(v, 3), values={"printed": v}) for v in values)

@@ -60,7 +60,7 @@ def _galleries(runs: list[Run]) -> list[Gallery]:
     conditions = conditions_of(runs)
     found = []
     for run in runs:
-        policies = list(run.config.get("prompts") or ())
+        policies = run.policies
         shown = [c for c in conditions if c.run is run and c.competes and (not policies or c.prompts == policies[0])]
         caption = f"{shown[0].group}, {shown[0].column.over}" if shown else run.name
         found.append(gallery(run, caption))

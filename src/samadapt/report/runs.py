@@ -64,6 +64,12 @@ class Run:
         return self.manifest.get("config") or {}
 
     @property
+    def policies(self) -> tuple[str, ...]:
+        """Prompt policies that the run was asked for, in order."""
+        asked = self.config.get("prompts") or ()
+        return (asked,) if isinstance(asked, str) else tuple(asked)
+
+    @property
     def model(self) -> str:
         """Name of the base model, without folders."""
         name = str(self.facts.get("model") or self.config.get("model") or "model")

@@ -50,7 +50,7 @@ def headline(runs: list[Run]) -> Headline:
     verdict = _comparison(*shown) if len(shown) == 2 else _single(shown[0], ellipse)
     if len(shown) == 2 and ellipse is not None:
         verdict += f" The ellipse inscribed in each box, no model at all, reaches {_text(ellipse)}."
-    return Headline(f"{models} on {data}", _measured(evaluations), verdict, tuple(tiles), warnings)
+    return Headline(f"{models} on {data}", measured_in_words(evaluations), verdict, tuple(tiles), warnings)
 
 
 def _pair(conditions: list[Condition]) -> list[Condition]:
@@ -135,7 +135,8 @@ def _tile(condition: Condition, quiet: bool) -> Tile:
     return Tile(_text(condition), interval, label, quiet)
 
 
-def _measured(evaluations: list[Run]) -> str:
+def measured_in_words(evaluations: list[Run]) -> str:
+    """What the figures are, and on what data."""
     said = []
     for run in evaluations:
         facts = run.facts

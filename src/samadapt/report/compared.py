@@ -1,0 +1,207 @@
+"""The tables of a comparison: methods, every pair of them, label by label, internal and external."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+from samadapt.metrics import Difference, compare_all, gap_between, paired_difference, with_holm
+from samadapt.report.grid import NOTHING, Cell, Column, Line, Table, number, span
+from samadapt.report.methods import Method
+from samadapt.report.organs import DICE, FEW_CASES, labels_of
+
+LEVEL = 0.05
+_ACCURACY = (("dice", "Dice", 3, True), ("nsd", "NSD", 3, True), ("hd95", "HD95", 1, False))
+_COST = (
+    ("parameters", Column("Parameters"), 0),
+    ("trained", Column("Trained"), 0),
+    ("checkpoint", Column("Trained part", "MB"), 2),
+    ("training", Column("Training", "s"), 0),
+    ("seconds", Column("Time a slice", "s"), 4),
+    ("memory", Column("Peak memory", "MB"), 0),
+)
+_TEST = (
+    "p is two-sided, of Wilcoxon's signed-rank test over cases; beside it, corrected by Holm for all tests of this "
+    f"table. A difference is called one where the corrected p is below {LEVEL:g}; all others may be chance, which is "
+    "not to say that the methods are equal."
+)
+
+
+def methods_table(methods: list[Method]) -> Table:
+    """Accuracy and cost side by side, one line a method."""
+    columns = [Column(head, "mm" if name == "hd95" else "", kind="model") for name, head, _, _ in _ACCURACY]
+    lines = [[_mean(m, name, digits) for name, _, digits, _ in _ACCURACY] for m in methods]
+    for place, (_, _, _, higher) in enumerate(_ACCURACY):
+        _mark_best(lines, place, higher)
+    costs = [[_amount(m.cost[key], digits) for key, _, digits in _COST] for m in methods]
+    used = [place for place in range(len(_COST)) if any(row[place] is not NOTHING for row in costs)]
+    columns += [replace(_COST[place][1], group="Cost") for place in used]
+    caption = (
+        "Mean over the labels of a case, then over cases, with 95 % bootstrap intervals. Bold: the best of a column."
+    )
+    notes = (
+        "Time a slice is that of a whole run, for all its prompt policies together; memory is the peak of its process.",
+        "HD95 leaves out organs that were missed or invented: read it beside the table of boundary distances.",
+    )
+    rows = tuple(
+        Line(m.name, (*line, *(cost[place] for place in used))) for m, line, cost in zip(methods, lines, costs)
+    )
+    return Table("methods", "Methods", caption, "Method", tuple(columns), rows, notes)
+
+
+def _mean(method: Method, figure: str, digits: int) -> Cell:
+    entry = method.condition.mean(figure)
+    if not entry:
+        return NOTHING
+    detail = span(entry["low"], entry["high"], digits) if entry["n"] > 1 else ""
+    return Cell(number(entry["mean"], digits), detail, values={key: entry[key] for key in ("mean", "low", "high", "n")})
+
+
+def _mark_best(lines: list[list[Cell]], place: int, higher: bool) -> None:
+    values = [line[place].values["mean"] for line in lines if line[place] is not NOTHING]
+    if len(values) < 2:
+        return
+    best = max(values) if higher else min(values)
+    for line in lines:
+        line[place] = replace(line[place], best=line[place].values.get("mean") == best)
+
+
+def _amount(value: float | None, digits: int) -> Cell:
+    return NOTHING if value is None else Cell(f"{value:,.{digits}f}", values={"": value})
+
+
+def all_pairs(methods: list[Method], seed: object) -> dict[tuple[str, str], Difference]:
+    """Every pair of methods by mean foreground Dice of a case, corrected together."""
+    return compare_all({m.name: m.by_case() for m in methods}, seed)
+
+
+def pairs_table(pairs: Mapping[tuple[str, str], Difference]) -> Table:
+    """One line a pair: the difference with its interval, cases, and both p values."""
+    columns = (
+        Column("Difference"),
+        Column("Cases"),
+        Column("Higher", "cases"),
+        Column("Lower", "cases"),
+        Column("p"),
+        Column("p", "Holm"),
+        Column("Reading", kind="words"),
+    )
+    lines = tuple(Line(f"{second} – {first}", _pair(one)) for (first, second), one in pairs.items())
+    caption = (
+        "Mean Dice of a case without the background: the method named first minus the one named second, case by case."
+    )
+    notes = [_TEST]
+    if any(one.n < FEW_CASES for one in pairs.values()):
+        notes.append(f"With n cases no p can be below 2 / 2^n: {LEVEL:g} is out of reach below 6 cases.")
+    return Table("pairs", "Every pair", caption, "Methods", columns, lines, tuple(notes))
+
+
+def _pair(one: Difference) -> tuple[Cell, ...]:
+    if not one.n:
+        return (*(NOTHING,) * 6, Cell("no case in common"))
+    values = {"mean": one.mean, "low": one.low, "high": one.high}
+    difference = Cell(f"{one.mean:+.3f}", _signed(one), values=values)
+    counts = [Cell(str(n), values={"": n}) for n in (one.n, one.higher, one.lower)]
+    tests = [Cell(p_text(p), values={"": p}) for p in (one.p, one.p_holm)]
+    reading = f"the {'first' if one.mean > 0 else 'second'} is better" if one.p_holm < LEVEL else "may be chance"
+    return (difference, *counts, *tests, Cell(reading))
+
+
+def _signed(one: Difference) -> str:
+    return f"{one.low:+.3f} to {one.high:+.3f}" if one.n > 1 else ""
+
+
+def p_text(p: float) -> str:
+    """A p value with as many digits as mean something."""
+    if math.isnan(p):
+        return NOTHING.text
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def labels_table(methods: list[Method], seed: object) -> Table | None:
+    """Difference of every other method from the first one, label by label, corrected together."""
+    first, *others = methods
+    names = [name for name in labels_of([m.condition for m in methods], DICE.name) if name != "background"]
+    if not others or not names:
+        return None
+    found = with_holm(
+        {
+            (name, m.name): paired_difference(first.by_case(name), m.by_case(name), seed)
+            for name in names
+            for m in others
+        }
+    )
+    lines = tuple(Line(name, tuple(_difference(found[name, m.name]) for m in others)) for name in names)
+    caption = f"Dice of every label minus that of {first.name}, case by case, with 95 % bootstrap intervals."
+    notes = (
+        "Orange: Holm's corrected p, over all cells of this table, where it is below "
+        f"{LEVEL:g}. Cases in which one of the two has no Dice for a label are not in its difference.",
+    )
+    columns = tuple(Column(m.name) for m in others)
+    return Table("differences", "Label by label", caption, "Label", columns, lines, notes)
+
+
+def _difference(one: Difference) -> Cell:
+    if not one.n:
+        return NOTHING
+    values = {"mean": one.mean, "low": one.low, "high": one.high, "n": one.n, "p": one.p, "p Holm": one.p_holm}
+    remark = f"p {p_text(one.p_holm)}" if one.p_holm < LEVEL else ""
+    return Cell(f"{one.mean:+.3f}", _signed(one), remark, values=values)
+
+
+def external_table(methods: list[Method], external: list[Method], seed: object) -> Table | None:
+    """Internal against external cases of every method that was measured on both."""
+    pairs = [(m, e) for m in methods for e in external if _identity(m) == _identity(e)]
+    if not pairs:
+        return None
+    columns = (Column("Internal"), Column("External"), Column("Difference"), Column("p"))
+    lines = []
+    for inside, outside in pairs:
+        gap = gap_between(inside.by_case(), outside.by_case(), seed)
+        names = Cell(number(gap.internal, 3), f"{gap.n_internal} cases", values={"": gap.internal})
+        others = Cell(number(gap.external, 3), f"{gap.n_external} cases", values={"": gap.external})
+        detail = "" if math.isnan(gap.difference) else f"{gap.low:+.3f} to {gap.high:+.3f}"
+        text = NOTHING.text if math.isnan(gap.difference) else f"{gap.difference:+.3f}"
+        change = Cell(text, detail, values={"mean": gap.difference, "low": gap.low, "high": gap.high})
+        lines.append(Line(inside.name, (names, others, change, Cell(p_text(gap.p), values={"": gap.p}))))
+    caption = (
+        "Mean Dice of a case without the background, on the data that the methods are compared on (internal) and on "
+        f"{', '.join(dict.fromkeys(e.condition.run.data for e in external))} (external)."
+    )
+    notes = (
+        "The cases are others, so nothing is paired: p is two-sided, of the Mann-Whitney U test, and not corrected; "
+        "each set is resampled by itself. Labels that only one set has weigh in its mean alone.",
+    )
+    return Table("external", "Internal and external", caption, "Method", columns, tuple(lines), notes)
+
+
+def _identity(method: Method) -> tuple[str, ...]:
+    """What makes a method the same on other data: weights, and what it was told."""
+    facts, c = method.condition.run.facts, method.condition
+    return (*(str(facts.get(key) or "") for key in ("model", "base_hash", "adapter_hash")), c.prompts, c.choice)
+
+
+def sentence(methods: list[Method], pairs: Mapping[tuple[str, str], Difference]) -> str:
+    """The comparison in words: the highest mean, and from whom it can be told apart."""
+    best = max(methods, key=lambda m: float(m.condition.mean()["mean"]))
+    said = f"{best.name} has the highest mean Dice, {best.condition.mean()['mean']:.3f}."
+    told = [m.name for m in methods if m is not best and _is_better(pairs, best, m)]
+    others = [m.name for m in methods if m is not best and m.name not in told]
+    if told:
+        said += f" Case by case it is better than {_joined(told)} (Holm's corrected p below {LEVEL:g})."
+    if others:
+        said += f" Its difference from {_joined(others)} may be chance."
+    return said
+
+
+def _joined(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else "; ".join(names[:-1]) + " and " + names[-1]
+
+
+def _is_better(pairs: Mapping[tuple[str, str], Difference], one: Method, other: Method) -> bool:
+    """True if the corrected test tells them apart and the cases that both have speak for the first."""
+    forward, back = pairs.get((other.name, one.name)), pairs.get((one.name, other.name))
+    if forward is not None:
+        return forward.p_holm < LEVEL and forward.mean > 0
+    return back is not None and back.p_holm < LEVEL and back.mean < 0

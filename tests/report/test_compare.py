@@ -1,0 +1,174 @@
+"""Comparing runs: what is refused, names, tests against the metrics, cost, published columns, the page itself."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from samadapt import metrics
+from samadapt.core.errors import DataError, RunFolderError
+from samadapt.report.compare import compare
+from samadapt.report.compared import p_text
+from samadapt.report.methods import differences_of, methods_of, read_with_training
+from samadapt.report.published import TABLES, published_for
+from samadapt.report.runs import read_runs
+
+SEMANTIC = (("none", "model", "semantic"),)
+BOX = (("box", "ellipse", "baseline"), ("box", "model", "predicted"), ("box", "model", "oracle"))
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def runs(make, tmp_path: Path) -> list[Path]:
+    """Boxes zero-shot, LoRA with its training, a specialist and a rival program, 12 cases each."""
+    train = make.training(tmp_path / "train")
+    zero = make.evaluation(tmp_path / "zero-shot", BOX, cases=12)
+    lora = make.evaluation(tmp_path / "lora", SEMANTIC, source=str(train), draw=5, adapter_hash="38", cases=12)
+    unet = make.evaluation(tmp_path / "unet", SEMANTIC, draw=9, cases=12, model="unet", family="specialist")
+    rival = make.evaluation(tmp_path / "rival", SEMANTIC, draw=3, cases=12, model="nnunet")
+    manifest = json.loads((rival / "run.json").read_text())
+    (rival / "run.json").write_text(json.dumps(manifest | {"kind": "score"}))
+    return [zero, lora, unet, rival]
+
+
+NAMES = ["tiny zero-shot, boxes", "tiny adapted (LoRA rank 4), no prompts", "unet, no prompts", "nnunet, no prompts"]
+
+
+def test_the_page_holds_every_method_pair_and_label(runs, tmp_path):
+    page = compare(runs, tmp_path / "out" / "compare.html").read_text(encoding="utf-8")
+    methods = read_csv(tmp_path / "out" / "compare-methods.csv")
+    assert [row["Method"] for row in methods] == NAMES
+    pairs = read_csv(tmp_path / "out" / "compare-pairs.csv")
+    assert len(pairs) == 6
+    differences = read_csv(tmp_path / "out" / "compare-differences.csv")
+    assert len(differences) == 13
+    assert len([key for key in differences[0] if key.endswith(": p Holm")]) == 3
+    assert not re.search(r"https?://|@import|url\((?!#)|<script|<link", page)
+    headings = re.findall(r"<h2>([^<]*)</h2>", page)
+    assert headings[:4] == ["Methods", "Every pair", "Label by label", "Dice by label"]
+    assert headings[-2:] == ["Cost", "Provenance"]
+    assert "Published for FLARE22" in page
+    assert (tmp_path / "out" / "compare.md").read_text().count("## ") == len(headings)
+
+
+def test_tests_are_those_of_the_metrics(runs, tmp_path):
+    compare(runs, tmp_path / "compare.html")
+    methods = methods_of(read_with_training(runs))
+    expected = metrics.compare_all({m.name: m.by_case() for m in methods}, 0)
+    for row, ((first, second), one) in zip(read_csv(tmp_path / "compare-pairs.csv"), expected.items(), strict=True):
+        assert row["Methods"] == f"{second} – {first}"
+        assert (float(row["p"]), float(row["p, Holm"])) == (one.p, one.p_holm)
+        assert float(row["Difference: low"]) == one.low
+    found = {
+        (name, m.name): metrics.paired_difference(methods[0].by_case(name), m.by_case(name)).p
+        for name in (row["Label"] for row in read_csv(tmp_path / "compare-differences.csv"))
+        for m in methods[1:]
+    }
+    corrected = dict(zip(found, metrics.holm(list(found.values()))))
+    spleen = next(row for row in read_csv(tmp_path / "compare-differences.csv") if row["Label"] == "spleen")
+    assert float(spleen["unet, no prompts: p Holm"]) == corrected["spleen", "unet, no prompts"]
+
+
+def test_the_sentence_says_what_can_be_told_apart(runs, tmp_path):
+    page = compare(runs, tmp_path / "compare.html").read_text(encoding="utf-8")
+    said = re.search(r'<p class="verdict">(.*?)</p>', page)[1]
+    best = max(methods_of(read_with_training(runs)), key=lambda m: m.condition.mean()["mean"])
+    assert said.startswith(f"{best.name} has the highest mean Dice, {best.condition.mean()['mean']:.3f}.")
+    assert "better than tiny zero-shot, boxes" in said
+    assert "may be chance" in said
+
+
+def test_cost_is_read_from_the_training_beside(runs, tmp_path):
+    compare(runs, tmp_path / "compare.html")
+    rows = read_csv(tmp_path / "compare-methods.csv")
+    assert rows[1]["Cost, Trained"] == "161630"
+    assert float(rows[1]["Cost, Trained part, MB"]) == pytest.approx(0.271504)
+    assert rows[0]["Cost, Trained"] == ""
+    assert rows[0]["Cost, Parameters"] == "3564928"
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"store_fingerprint": "other"}, "different data"),
+        ({"split": "val"}, "different splits"),
+        ({"convention": "transunet"}, "different conventions"),
+        ({"cases": 7}, "different cases: zero-shot 12 cases, other 7 cases"),
+        ({"prompts": [{"policy": "box", "hash": "f" * 16}]}, "“box” are not the same"),
+    ],
+)
+def test_runs_that_differ_are_refused_or_warned_of(make, runs, tmp_path, facts, said):
+    other = make.evaluation(tmp_path / "other", BOX, **{"cases": 12, "draw": 4} | facts)
+    with pytest.raises(DataError, match=re.escape(said)):
+        compare([runs[0], other], tmp_path / "compare.html")
+    assert not (tmp_path / "compare.html").exists()
+    page = compare([runs[0], other], tmp_path / "compare.html", anyway=True).read_text(encoding="utf-8")
+    assert said in re.search(r'<p class="warning">(.*?)</p>', page)[1]
+
+
+def test_clicks_of_sessions_are_each_models_own(make, tmp_path):
+    sets = [[{"policy": "clicks:3", "hash": letter * 16}] for letter in "ab"]
+    both = [make.evaluation(tmp_path / f"run{k}", BOX, draw=k, prompts=one) for k, one in enumerate(sets)]
+    assert differences_of(read_runs(both)) == []
+
+
+def test_what_cannot_be_compared(make, runs, tmp_path):
+    with pytest.raises(DataError, match="hold 1 method"):
+        compare(runs[:1], tmp_path / "compare.html")
+    (runs[1] / "rows.csv").unlink()
+    with pytest.raises(RunFolderError, match=r"rows\.csv is missing"):
+        compare(runs, tmp_path / "compare.html")
+
+
+def test_two_runs_of_one_model_keep_apart(make, tmp_path):
+    both = [make.evaluation(tmp_path / name, SEMANTIC, draw=k, cases=12) for k, name in enumerate(("first", "second"))]
+    names = [m.name for m in methods_of(read_runs(both))]
+    assert len(set(names)) == 2
+    assert ["first" in names[0], "second" in names[1]] == [True, True]
+
+
+def test_internal_and_external_cases_of_the_same_weights(make, runs, tmp_path):
+    external = make.evaluation(tmp_path / "amos", BOX, cases=9, draw=7, store_fingerprint="x", datasets=["amos"])
+    page = compare(runs, tmp_path / "compare.html", external=[external]).read_text(encoding="utf-8")
+    assert "on amos (external)" in page
+    [row] = read_csv(tmp_path / "compare-external.csv")
+    inside, outside = (methods_of(read_runs([run]))[0].by_case() for run in (runs[0], external))
+    gap = metrics.gap_between(inside, outside)
+    assert row["Method"] == NAMES[0]
+    assert (float(row["Difference: mean"]), float(row["p"])) == (gap.difference, gap.p)
+
+
+def test_few_cases_are_said_to_be_few(make, tmp_path):
+    both = [make.evaluation(tmp_path / str(k), SEMANTIC, draw=k, cases=4, model=f"m{k}") for k in range(2)]
+    page = compare(both, tmp_path / "compare.html").read_text(encoding="utf-8")
+    assert "4 cases are few" in page
+    assert "out of reach below 6 cases" in page
+
+
+def test_p_values_have_the_digits_that_mean_something():
+    assert [p_text(p) for p in (float("nan"), 0.0004, 0.04321, 1.0)] == ["–", "< 0.001", "0.043", "1.000"]
+
+
+def test_published_tables_belong_to_their_data():
+    gid = ["built-up", "farmland", "forest", "meadow", "water"]
+    assert published_for(gid, ["gid-mtl5"]).title == "Published for GID"
+    assert published_for(gid, ["loveda"]) is None
+    assert published_for(["target"], ["sirst-5k"]).title == "Published for SIRST-5K"
+    assert published_for(["anything"], ["sammed2d"]).title == "Published for SAM-Med2D"
+    assert len(TABLES) == 5
+    for table in TABLES:
+        assert all(len(row) == len(table.columns) == len(table.average) for row in table.rows.values())
+        if table.rows and table.background:
+            for column, average in enumerate(table.average):
+                values = [row[column] for row in table.rows.values()]
+                assert sum(values) / len(values) == pytest.approx(average, abs=6e-4)
+    samed = published_for(list(TABLES[3].rows), ["synapse"])
+    assert sum(row[0] for row in samed.rows.values()) / 8 == pytest.approx(samed.average[0], abs=1e-4)
