@@ -108,7 +108,7 @@ def test_merged_and_taken_out_again(base: Path, trained, tmp_path: Path, name, l
 
 def test_a_published_file_is_merged_with_its_base(golden: Path, tmp_path: Path):
     expected = load_file(golden / "samed.safetensors")
-    merge_files(source=str(golden / "samed_lora_r4.pth"), base=str(golden / "samed.pth"), out=tmp_path / "merged.pth")
+    merge_files(source=str(golden / "samed_lora_r4.pth"), onto=str(golden / "samed.pth"), out=tmp_path / "merged.pth")
     model = samadapt.load_model(tmp_path / "merged.pth")
     with torch.no_grad():
         logits = model.head.logits(model, model.encode(expected["image"]), expected["image"])

@@ -14,7 +14,7 @@ CALLS = {
     "prepare": ["in", "--out", "store", "--workers", "0", "-s", "options.modality=CT"],
     "corpus": ["in", "--out", "corpus", "-s", "rules.min_area_share=0.01", "--workers", "0"],
     "convert": ["tiny", "--to", "meta", "--out", "a.pth"],
-    "merge": ["adapter", "--out", "a.pth", "--base", "tiny"],
+    "merge": ["adapter", "--out", "a.pth", "--onto", "tiny"],
     "unmerge": ["a.pth", "--out", "b.pth"],
     "evaluate": ["--data", "store", "--out", "run", "--prompts", "box", "point:3"],
     "score": [

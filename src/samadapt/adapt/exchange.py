@@ -230,9 +230,9 @@ def _load_adapted(settings: MergeConfig) -> SamPromptable:
     """The adapter's folder on its own base, or a published file on the given one."""
     from samadapt.adapt.load import load_model
 
-    if settings.base is None:
+    if settings.onto is None:
         return load_model(settings.source)
-    return load_model(settings.base, settings.image_size, settings.source)
+    return load_model(settings.onto, settings.image_size, settings.source)
 
 
 def _base_of(settings: MergeConfig, model: SamPromptable) -> SamPromptable:
@@ -241,8 +241,8 @@ def _base_of(settings: MergeConfig, model: SamPromptable) -> SamPromptable:
     from samadapt.adapt.load import base_of, find_adapter, load_base
 
     folder = find_adapter(settings.source)
-    if settings.base is not None or folder is None:
-        return load_base(settings.base or settings.source, model.image_size)
+    if settings.onto is not None or folder is None:
+        return load_base(settings.onto or settings.source, model.image_size)
     return base_of(read_adapter_info(folder), model.image_size, folder)
 
 

@@ -27,7 +27,7 @@ class ConvertConfig(Config):
 class MergeConfig(Config):
     """Fold an adapter into its base, write one model, and compare the answers."""
 
-    source: str = Field(description="Adapter folder, run folder, or with --base a published adapter file.")
+    source: str = Field(description="Adapter folder, run folder, or with --onto a published adapter file.")
     base: str | None = Field(
         None, description="Base model, where the adapter does not know or no longer finds its own."
     )
