@@ -28,7 +28,7 @@ class MergeConfig(Config):
     """Fold an adapter into its base, write one model, and compare the answers."""
 
     source: str = Field(description="Adapter folder, run folder, or with --onto a published adapter file.")
-    base: str | None = Field(
+    onto: str | None = Field(
         None, description="Base model, where the adapter does not know or no longer finds its own."
     )
     image_size: int | None = Field(None, description="Side of the input in pixels, for a published adapter file.")
