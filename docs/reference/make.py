@@ -33,6 +33,7 @@ CONFIGS = {
     "convert": "samadapt.adapt.exchange_config:ConvertConfig",
     "merge": "samadapt.adapt.exchange_config:MergeConfig",
     "unmerge": "samadapt.adapt.exchange_config:UnmergeConfig",
+    "study": "samadapt.study.studies.plan:StudyConfig",
 }
 COMMON = ("help", "config_file", "overrides", "show_config", "as_json")
 FOLDER_OPTIONS = "samadapt.data.recipes.folder_options:FolderOptions"

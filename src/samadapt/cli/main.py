@@ -30,6 +30,7 @@ COMMANDS = {
     "train": "Adapt a model to a store.",
     "recipes": "List the published trainings that train -c NAME repeats.",
     "predict": "Segment an image, a volume or a folder.",
+    "study": "Run a published study from its data to one page with the published table beside its own.",
     "export-nnunet": "Write a store in the raw format of nnU-Net, to compare with it.",
     "compare": "Compare methods on the same cases and prompts: intervals, paired tests, cost, published figures.",
     "report": "Write one HTML page, CSV and Markdown tables from run folders.",
