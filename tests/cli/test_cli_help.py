@@ -46,7 +46,7 @@ def test_help_lists_every_command(samadapt):
     answer = samadapt("--help")
     assert answer.code == 0
     assert [name for name in COMMANDS if re.search(rf"^\W*{name}\s", answer.out, re.M)] == list(COMMANDS)
-    assert len(COMMANDS) == 20
+    assert len(COMMANDS) == 21
     assert "130 interrupted" in answer.out
 
 

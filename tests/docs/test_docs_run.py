@@ -29,6 +29,7 @@ PAGES = {
     "docs/how-to/doctor.md": {"bash": 2, "python": 1},
     "docs/how-to/samed.md": {"bash": 3, "python": 2, "yaml": 2},
     "docs/how-to/specialists.md": {"bash": 4},
+    "docs/how-to/studies.md": {"bash": 3, "yaml": 1, "not run": 2},
     "docs/how-to/nnunet.md": {"bash": 1, "not run": 2},
     "docs/how-to/weights.md": {"python": 1, "bash": 1, "json": 1, "not run": 5},
     "docs/how-to/offline.md": {"bash": 1, "not run": 3},

@@ -12,6 +12,7 @@ from fake import aerial, flare22, infrared, sammed2d, synapse
 from samadapt.cli.main import main
 from samadapt.core.errors import ConfigError, DataError, RunFolderError
 from samadapt.core.manifest import read_run
+from samadapt.data.phantoms import write_multiphase
 from samadapt.study import studies
 from samadapt.study.studies import run as engine
 from samadapt.study.studies.plan import StudyPlan
@@ -23,6 +24,7 @@ WRITERS = {
     "sirst": infrared.write_sirst5k,
     "synapse": lambda root: synapse.write_raw(root, (1, 5)),
     "sammed2d": sammed2d.write,
+    "phases": lambda root: write_multiphase(root, 2, 1, (6, 40, 40), (30.0, 9.0, 9.0)) and root,
 }
 # Study: its data, the models that are replaced by one of a few thousand weights, settings, words on its page.
 CASES: dict[str, tuple[dict[str, str], tuple[str, ...], dict[str, Any], str]] = {
@@ -37,6 +39,12 @@ CASES: dict[str, tuple[dict[str, str], tuple[str, ...], dict[str, Any], str]] = 
         ("sam", "medsam"),
         {"train": {"specialist": {"width": 4, "depth": 2, "backbone": "resnet18"}}},
         "target",
+    ),
+    "multiphase-liver": (
+        {"phases": "phases"},
+        ("vit-b", "vit-l", "vit-h"),
+        {"sweep": {"prompts": ["point:1", "point:5"], "image_sizes": [64]}},
+        "arterial",
     ),
     "data-scaling": ({"images": "flare22"}, ("sam",), {"unet-20": {"specialist": {"width": 4}}}, "liver"),
 }
@@ -68,7 +76,8 @@ def fields_of(name: str, data: Any, model: Path) -> dict[str, Any]:
 
 
 def test_all_of_them_are_tested():
-    assert set(studies.names()) - {"multiphase-liver"} == set(CASES)
+    assert set(studies.names()) == set(CASES)
+    assert len(CASES) == 9
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -81,7 +90,7 @@ def test_runs_to_its_page(name, data, small_model, tmp_path):
     ran = [stage for stage in plan.stages if stage.name not in result.left_out]
     assert all((result.folder / stage.name).is_dir() for stage in ran)
     assert all(not (result.folder / stage).exists() for stage in result.left_out)
-    assert len(ran) >= 4
+    assert len(ran) >= 2
     manifest = read_run(result.folder)
     assert (manifest["kind"], manifest["status"]) == ("study", "done")
 

@@ -35,7 +35,9 @@ class Stage(Config):
 
     name: str = Field(pattern=r"[a-z0-9][a-z0-9-]*", description="Folder of its results")
     kind: Kind = Field(description="Which command")
-    recipe: str | None = Field(None, description="train: published training it starts from")
+    recipe: str | None = Field(
+        None, description="train: published training, sweep: configuration of that name, which it starts from"
+    )
     settings: dict[str, Any] = Field({}, description="Fields of the command's configuration")
 
     def references(self) -> set[str]:

@@ -184,10 +184,12 @@ def _evaluate(stage: Stage, values: dict[str, Any]) -> None:
 
 
 def _sweep(stage: Stage, values: dict[str, Any]) -> None:
+    from samadapt.study.configs import config_path
     from samadapt.study.sweep import sweep
     from samadapt.study.sweep_config import SweepConfig
 
-    sweep(load_config(SweepConfig, values=values))
+    file = None if stage.recipe is None else config_path(Path(stage.recipe))
+    sweep(load_config(SweepConfig, file, values=values))
 
 
 _COMMANDS: dict[str, Callable[[Stage, dict[str, Any]], None]] = {
