@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
-from fake import aerial, amos, flare22, infrared, synapse, totalsegmentator
+from fake import aerial, amos, flare22, infrared, sammed2d, synapse, totalsegmentator
 from fake.abdomen import abdomen
 from fake.writing import nifti, noisy, png
 from samadapt.core.errors import ConfigError, FileFormatError, LabelError
@@ -325,3 +327,23 @@ def test_listed_image_without_mask_is_reported(tmp_path):
     reasons = dict(found.exclusions)
     assert reasons["000005.png"] == "image without label"
     assert reasons["000005"] == "listed for test, but there is no such image with a mask"
+
+
+def test_mixed_masks_leave_their_image_out(tmp_path):
+    mask = np.zeros((20, 24), np.uint8)
+    mask[5:12, 5:12] = 1
+    for name, extra in (("a", 1), ("b", 255)):
+        png(tmp_path / "data" / "images" / f"{name}.png", noisy((20, 24), 0))
+        png(tmp_path / "data" / "masks" / f"{name}.png", np.maximum(mask, np.eye(20, 24, dtype=np.uint8) * extra))
+    store = prepare(source=tmp_path / "data", out=tmp_path / "store", workers=0)
+    assert [case.name for case in store.cases] == ["a"]
+    assert "mixes 1 and 255" in store.excluded[0]["reason"]
+    assert "ignore=255" in store.excluded[0]["reason"]
+
+
+def test_image_listed_without_masks_is_reported(tmp_path):
+    root = sammed2d.write(tmp_path / "data_demo")
+    listed = json.loads((root / "image2label_train.json").read_text())
+    listed["data_demo/images/amos_0507_31.png"] = []
+    (root / "image2label_train.json").write_text(json.dumps(listed))
+    assert recipes.get("sammed2d").find(root).exclusions == [("amos_0507_31.png", "image without label")]
