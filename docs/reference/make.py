@@ -29,6 +29,7 @@ CONFIGS = {
     "sweep": "samadapt.study.sweep_config:SweepConfig",
     "train": "samadapt.train.config:TrainConfig",
     "predict": "samadapt.infer.config:PredictConfig",
+    "auto": "samadapt.infer.automatic.options:AutoConfig",
     "demo": "samadapt.study.demo:DemoConfig",
     "convert": "samadapt.adapt.exchange_config:ConvertConfig",
     "merge": "samadapt.adapt.exchange_config:MergeConfig",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from samadapt import metrics
     from samadapt.adapt.load import load_model
     from samadapt.data.prepare import prepare
+    from samadapt.infer.automatic.generate import automatic_masks
     from samadapt.infer.memory import track
     from samadapt.infer.predictor import Predictor
     from samadapt.io import open
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _PUBLIC = {
     "Predictor": "samadapt.infer.predictor",
+    "automatic_masks": "samadapt.infer.automatic.generate",
     "evaluate": "samadapt.study.evaluate",
     "load_model": "samadapt.adapt.load",
     "open": "samadapt.io",
@@ -35,6 +37,7 @@ _PUBLIC = {
 __all__ = [
     "Predictor",
     "__version__",
+    "automatic_masks",
     "evaluate",
     "load_model",
     "metrics",

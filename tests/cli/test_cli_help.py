@@ -12,6 +12,7 @@ from samadapt.cli.main import COMMANDS
 from samadapt.data.config import PrepareConfig
 from samadapt.data.corpus.config import CorpusConfig
 from samadapt.data.phantoms import SynthConfig
+from samadapt.infer.automatic.options import AutoConfig
 from samadapt.infer.config import PredictConfig
 from samadapt.study.config import EvaluateConfig, ScoreConfig
 from samadapt.study.demo import DemoConfig
@@ -32,6 +33,7 @@ CONFIGS = {
     "convert": ConvertConfig,
     "merge": MergeConfig,
     "unmerge": UnmergeConfig,
+    "auto": AutoConfig,
 }
 GROUPS = {
     "score": {"labels", "values"},
@@ -46,7 +48,7 @@ def test_help_lists_every_command(samadapt):
     answer = samadapt("--help")
     assert answer.code == 0
     assert [name for name in COMMANDS if re.search(rf"^\W*{name}\s", answer.out, re.M)] == list(COMMANDS)
-    assert len(COMMANDS) == 21
+    assert len(COMMANDS) == 22
     assert "130 interrupted" in answer.out
 
 

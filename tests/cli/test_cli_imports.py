@@ -94,6 +94,6 @@ def test_public_names_exist():
     assert {name: getattr(samadapt, name, None) is not None for name in samadapt.__all__} == dict.fromkeys(
         samadapt.__all__, True
     )
-    assert len(samadapt.__all__) == 10
+    assert len(samadapt.__all__) == 11
     with pytest.raises(AttributeError, match="no attribute 'predictor'"):
         _ = samadapt.predictor

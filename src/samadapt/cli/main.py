@@ -33,6 +33,7 @@ COMMANDS = {
     "study": "Run a published study from its data to one page with the published table beside its own.",
     "export-nnunet": "Write a store in the raw format of nnU-Net, to compare with it.",
     "compare": "Compare methods on the same cases and prompts: intervals, paired tests, cost, published figures.",
+    "auto": "Segment everything in an image, or in each of a folder, with a grid of points.",
     "report": "Write one HTML page, CSV and Markdown tables from run folders.",
 }
 

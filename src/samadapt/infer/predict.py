@@ -19,6 +19,7 @@ from samadapt.core.progress import progress
 from samadapt.core.prompts import Box, Points
 from samadapt.data.tiling import Tiling
 from samadapt.infer.config import PredictConfig
+from samadapt.infer.opening import open_for, slice_of
 from samadapt.infer.predictor import Predictor
 from samadapt.infer.propagate import propagate
 from samadapt.infer.semantic import require_head, segment
@@ -108,9 +109,7 @@ def _output_name(source: Path) -> str:
 def _predict_file(model: SamPromptable, source: Path, out: Path, config: PredictConfig) -> Predicted:
     from samadapt import io
 
-    trained = trained_on(model)
-    modality = config.modality or str(trained.get("modality", ""))
-    image = _windowed(io.open(source, modality=modality), _window_policy(config, trained))
+    image = open_for(model, source, config.modality, config.window)
     if model.head is not None:
         labels, names, scores = _semantic(model, image, config)
     else:
@@ -119,31 +118,6 @@ def _predict_file(model: SamPromptable, source: Path, out: Path, config: Predict
     values, counts = np.unique(labels.values[labels.values > 0], return_counts=True)
     pixels = {int(v): int(n) for v, n in zip(values, counts)}
     return Predicted(str(source), str(out), names, pixels, scores)
-
-
-def trained_on(model: SamPromptable) -> dict[str, Any]:
-    """Modality and window of the images an adapter or a specialist was trained on; empty for a base model."""
-    from samadapt.adapt.adaptation import adaptation_of
-    from samadapt.models.specialists import Specialist
-
-    if isinstance(model, Specialist):
-        return dict(model.context)
-    adaptation = adaptation_of(model)
-    return {} if adaptation is None else dict(adaptation.context)
-
-
-def _window_policy(config: PredictConfig, trained: dict[str, Any]) -> str:
-    window = trained.get("window")
-    if config.window == "auto" and isinstance(window, list):
-        return f"[{window[0]},{window[1]}]"
-    return config.window
-
-
-def _windowed(image: Image | Volume, policy: str) -> Image | Volume:
-    from samadapt.data.window import window_of
-
-    array = image.pixels if isinstance(image, Image) else image.voxels
-    return dataclasses.replace(image, window=window_of(array, image.modality, policy))
 
 
 def _semantic(
@@ -172,7 +146,7 @@ def _prompted(
     model: SamPromptable, image: Image | Volume, config: PredictConfig
 ) -> tuple[LabelMap, dict[int, str], tuple[float, ...]]:
     objects = parse_prompts(config.box, config.point)
-    target, volume = (image, None) if isinstance(image, Image) else (_slice_of(image, config.slice), image)
+    target, volume = (image, None) if isinstance(image, Image) else (slice_of(image, config.slice), image)
     predictor = Predictor(model).set_image(target)
     values = np.zeros(image.shape, dtype=np.uint16)
     scores = []
@@ -197,18 +171,6 @@ def _asked(predictor: Predictor, given: dict[str, Any], source: str) -> Predicti
         return predictor.predict(**given)
     except PromptError as error:
         raise PromptError(error.what, where=error.where or source, remedy=error.remedy) from error
-
-
-def _slice_of(volume: Volume, index: int | None) -> Image:
-    if index is None:
-        raise PromptError(
-            f"a volume needs to know on which of its {len(volume)} slices the prompts are",
-            where=volume.source,
-            remedy="Add --slice NUMBER (0 is the lowest slice towards the feet).",
-        )
-    if index >= len(volume):
-        raise PromptError(f"slice {index} does not exist: the volume has {len(volume)}", where=volume.source)
-    return volume.slice(index)
 
 
 def _write_volume(

@@ -85,8 +85,8 @@ class Predictor:
         from samadapt.infer.zoom import Viewer, whole_window
         from samadapt.models.display import to_pixels
 
-        pixels, viewer = to_pixels(_picture(image)), Viewer(self.model, KEPT_VIEWS)
-        with _evaluating(self.model):
+        pixels, viewer = to_pixels(picture_of(image)), Viewer(self.model, KEPT_VIEWS)
+        with evaluating(self.model):
             (view,) = viewer.views([(pixels, whole_window((pixels.shape[0], pixels.shape[1])))])
         self._image = _Encoded(pixels, view, viewer)
         return self
@@ -195,7 +195,7 @@ class Predictor:
 
         image = self._ready()
         candidates = self.model.multimask if multimask is None else multimask
-        with _evaluating(self.model):
+        with evaluating(self.model):
             answers = answer(image.viewer, asks, multimask=candidates)
             return [_prediction(one, image, self.model.mask_size) for one in answers]
 
@@ -213,11 +213,11 @@ class _Encoded:
         return int(self.pixels.shape[0]), int(self.pixels.shape[1])
 
 
-def _picture(image: Image | Volume | NDArray[Any] | str | Path) -> Image | NDArray[Any]:
+def picture_of(image: Image | Volume | NDArray[Any] | str | Path) -> Image | NDArray[Any]:
     if isinstance(image, str | Path):
         from samadapt import io
 
-        return _picture(io.open(image))
+        return picture_of(io.open(image))
     if isinstance(image, Volume):
         raise ShapeMismatch(
             f"a volume of {len(image)} slices is no 2-D image",
@@ -266,7 +266,7 @@ def _prediction(answer: Answer, image: _Encoded, side: int) -> Prediction:
 
 
 @contextmanager
-def _evaluating(model: SamPromptable) -> Iterator[None]:
+def evaluating(model: SamPromptable) -> Iterator[None]:
     """No gradients and evaluation mode inside; every module's own mode restored after."""
     import torch
 

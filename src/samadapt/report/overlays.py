@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import colorsys
 import io
 import zipfile
 from dataclasses import dataclass
@@ -13,16 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from samadapt.core.colors import color_of
 from samadapt.core.errors import RunFolderError
 from samadapt.report.grid import joined
 from samadapt.report.runs import Run
 
 SMALLEST_PX, LARGEST_PX = 288, 720
-_COLORS = (
-    *((255, 107, 107), (77, 171, 247), (105, 219, 124), (255, 212, 59), (218, 119, 242), (255, 146, 43)),
-    *((56, 217, 169), (247, 131, 172), (116, 143, 252), (192, 235, 117), (102, 217, 232), (232, 190, 144)),
-    *((208, 191, 255), (255, 255, 255)),
-)
 
 
 @dataclass(frozen=True)
@@ -128,14 +123,6 @@ def _border(labels: NDArray[Any]) -> NDArray[np.bool_]:
     ):
         border |= padded[2 + dy : 2 + dy + height, 2 + dx : 2 + dx + width] != labels
     return border & (labels > 0)
-
-
-def color_of(label: int) -> tuple[int, int, int]:
-    """Colour of a label, light enough for a grey picture; the first fourteen are chosen, the rest go around."""
-    if 1 <= label <= len(_COLORS):
-        return _COLORS[label - 1]
-    red, green, blue = colorsys.hls_to_rgb(label * 0.61803398875 % 1, 0.68, 0.85)
-    return round(255 * red), round(255 * green), round(255 * blue)
 
 
 def _css(label: int) -> str:
