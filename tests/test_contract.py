@@ -23,7 +23,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_public_name_is_there() -> None:
     for name in samadapt.__all__:
         assert getattr(samadapt, name) is not None
-    assert len(samadapt.__all__) == 10
+    assert len(samadapt.__all__) == 11
 
 
 def test_the_packaged_model_needs_no_download() -> None:
