@@ -21,7 +21,7 @@ PAGES = {
     "docs/index.md": {"not run": 1},
     "docs/tutorials/first-segmentation.md": {"bash": 5, "python": 2},
     "docs/tutorials/adapt.md": {"bash": 8, "python": 1},
-    "docs/tutorials/measure.md": {"bash": 7, "python": 2},
+    "docs/tutorials/measure.md": {"bash": 8, "python": 2},
     "docs/how-to/own-data.md": {"bash": 4, "json": 1, "not run": 3},
     "docs/how-to/corpus.md": {"bash": 2, "yaml": 1},
     "docs/how-to/published-datasets.md": {"not run": 3},
