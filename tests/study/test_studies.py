@@ -149,10 +149,10 @@ def test_wrong_names_are_refused(data, small_model):
     [
         ({"stages": [{"name": "a", "kind": "evaluate", "settings": {"data": "$b"}}]}, r"\$b"),
         ({"stages": [{"name": "a", "kind": "train"}, {"name": "a", "kind": "train"}]}, "two things"),
-        ({"page": ["b"]}, "no stage"),
+        ({"external": ["b"]}, "no stage"),
         ({"data": {"x": {"title": "t"}}, "models": {"x": {"model": "tiny"}}}, "share"),
     ],
-    ids=["forward reference", "doubled", "page", "names"],
+    ids=["forward reference", "doubled", "external", "names"],
 )
 def test_a_plan_that_does_not_hold_together_is_an_error(change, words):
     plan = {"title": "t", "cite": "c", "stages": [{"name": "a", "kind": "prepare"}]}

@@ -54,7 +54,7 @@ class StudyPlan(Config):
     data: dict[str, DataNeed] = Field({}, description="Datasets by name")
     models: dict[str, ModelNeed] = Field({}, description="Models by name")
     stages: tuple[Stage, ...] = Field(min_length=1, description="Steps, in order")
-    page: tuple[str, ...] = Field((), description="Stages on the page; none: all that measure or train")
+    external: tuple[str, ...] = Field((), description="Stages that measure the same models on other data")
 
     @model_validator(mode="after")
     def _refers_backwards(self) -> StudyPlan:
@@ -68,9 +68,9 @@ class StudyPlan(Config):
             if stage.name in known:
                 raise ValueError(f"{stage.name} is the name of two things")
             known.add(stage.name)
-        missing = sorted(set(self.page) - {stage.name for stage in self.stages})
+        missing = sorted(set(self.external) - {stage.name for stage in self.stages})
         if missing:
-            raise ValueError(f"the page names {missing[0]}, which is no stage")
+            raise ValueError(f"external names {missing[0]}, which is no stage")
         return self
 
 

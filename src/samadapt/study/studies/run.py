@@ -28,9 +28,6 @@ SMOKE: dict[str, dict[str, Any]] = {
 }
 """Settings of each command in a smoke run."""
 
-MEASURES = ("evaluate", "train")
-"""Commands whose run folders are on the page."""
-
 
 @dataclass(frozen=True)
 class StudyResult:
@@ -203,10 +200,14 @@ _COMMANDS: dict[str, Callable[[Stage, dict[str, Any]], None]] = {
 def _page(plan: StudyPlan, places: Mapping[str, Path], folder: Path) -> Path:
     """One page of all that was measured; a study that is one sweep ends in the sweep's page."""
     from samadapt.report import report
+    from samadapt.report.compare import compare
 
     kinds = {stage.name: stage.kind for stage in plan.stages}
-    chosen = plan.page or tuple(name for name in places if kinds[name] in MEASURES)
-    runs = [places[name] for name in chosen if name in places]
+    measured = [name for name in places if kinds[name] == "evaluate"]
+    runs = [places[name] for name in measured if name not in plan.external]
+    external = [places[name] for name in measured if name in plan.external]
+    if len(runs) > 1:
+        return compare(runs, folder / "report.html", external=external, anyway=True)
     if runs:
         return report(runs, folder / "report.html")
     swept = [places[name] / "page.html" for name in places if kinds[name] == "sweep"]
