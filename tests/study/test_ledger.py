@@ -8,9 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from samadapt import metrics
+from samadapt.core.errors import ConfigError
 from samadapt.core.image import LabelSet
+from samadapt.data.prepare import prepare
 from samadapt.data.store import Store
 from samadapt.report import report
 from samadapt.report.by_convention import convention_tables
@@ -19,6 +22,8 @@ from samadapt.report.runs import read_runs
 from samadapt.study.evaluate import evaluate
 from samadapt.study.label_maps import Subject, score_label_maps
 from samadapt.study.ledger import Ledger, mean_over
+from samadapt.study.predicting import CasePredictions
+from samadapt.study.scoring import score_prompted
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
@@ -86,7 +91,7 @@ def test_an_interrupted_run_gives_the_same_conventions(
 def test_nothing_is_written_where_nothing_is_asked(phantom_store: Store, small_model: Path, tmp_path: Path) -> None:
     evaluate(model=str(small_model), data=phantom_store.path, max_cases=1, out=tmp_path / "run")
     assert not list((tmp_path / "run").glob("conventions*"))
-    with pytest.raises(ValueError, match="did you mean 'irstd'"):
+    with pytest.raises(ConfigError, match="did you mean 'irstd'"):
         evaluate(model=str(small_model), data=phantom_store.path, conventions="irst", out=tmp_path / "other")
 
 
@@ -115,6 +120,28 @@ def test_ignored_pixels_are_neither_scored_nor_counted(tmp_path: Path) -> None:
     found = json.loads((tmp_path / "conventions.json").read_text())
     counted = {(e["name"], e["figure"]): e["value"] for e in found if e.get("counted")}
     assert counted["all labels", "oa"] == counted["all labels", "kappa"] == counted["water", "iou"] == 1
+
+
+def test_prompted_masks_are_not_blamed_for_ignored_pixels(tmp_path: Path) -> None:
+    values = np.zeros((16, 16), dtype=np.uint8)
+    values[:, 4:8], values[:, 8:] = 1, 255
+    for folder, pixels in (("images", values), ("labels", values)):
+        (tmp_path / "raw" / folder).mkdir(parents=True)
+        for k in range(3):
+            Image.fromarray(pixels).save(tmp_path / "raw" / folder / f"tile_{k}.png")
+    options = {"names": {1: "water"}, "ignore": 255, "threshold": None}
+    store = prepare(source=tmp_path / "raw", recipe="folder", out=tmp_path / "store", options=options, workers=1)
+    found = CasePredictions()
+    mask = np.zeros((16, 16), dtype=bool)
+    mask[:, 4:14] = True
+    found.add(("box", "model", "predicted"), store.objects[0], mask, False)
+    ledger = Ledger(tmp_path, ("remote-sensing",), store.label_set.names, store.label_set.ignore)
+    rows = list(score_prompted(store, 0, found, "strict", ledger))
+    assert [(row.name, row.dice) for row in rows] == [("water", 1.0), ("background", 1.0)]
+    ledger.save(store.cases[0].name)
+    ledger.write([store.cases[0].name])
+    counted = [e for e in json.loads((tmp_path / "conventions.json").read_text()) if e["figure"] == "oa"]
+    assert [e["value"] for e in counted] == [1.0]
 
 
 def test_the_report_shows_how_conventions_differ_and_why(run: Path, tmp_path: Path) -> None:

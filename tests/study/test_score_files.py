@@ -151,9 +151,9 @@ def test_what_cannot_be_scored_is_refused(pictures: tuple[Path, Path], tmp_path:
     fields = {"reference": truth, "prediction": answer}
     with pytest.raises(LabelError, match=r"\[255\].*values\.255=1"):
         score(**fields, out=tmp_path / "run")
-    with pytest.raises(ValueError, match="ignore needs labels"):
+    with pytest.raises(ConfigError, match="ignore needs labels"):
         score(**fields, ignore=255, out=tmp_path / "b")
-    with pytest.raises(ValueError, match="not a prompt policy"):
+    with pytest.raises(ConfigError, match="not a prompt policy"):
         score(**fields, prompts="boxes", out=tmp_path / "b")
     assert not (tmp_path / "run").exists()
     (answer / "sub" / "tile_9.png").write_bytes((answer / "sub" / "tile_0.png").read_bytes())

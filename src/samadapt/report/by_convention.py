@@ -107,11 +107,8 @@ def _counts(run: Run, conditions: list[Condition], slug: str, title: str) -> Tab
     """Figures that are counted over all images together, by label."""
     asked = conditions[0]
     key = (asked.prompts, asked.method, asked.choice)
-    values = {
-        (e["name"], e["convention"], e["figure"]): e["value"]
-        for e in run.conventions
-        if e.get("counted") and (e["prompts"], e["method"], e["choice"]) == key
-    }
+    mine = [e for e in run.conventions if e.get("counted") and (e["prompts"], e["method"], e["choice"]) == key]
+    values = {(e["name"], e["convention"], e["figure"]): e["value"] for e in mine}
     shown = [one for one in _COUNTED if any(k[1:] == one[:2] for k in values)]
     if not shown:
         return None
@@ -121,12 +118,15 @@ def _counts(run: Run, conditions: list[Condition], slug: str, title: str) -> Tab
         cells = tuple(_count(values.get((_ALL, c, figures.get(f, ""))), f) for c, f, _ in shown)
         lines += [Line(name, cells, average=True)] if any(cell is not NOTHING for cell in cells) else []
     caption = (
-        f"Pixels and targets counted over all images together: {asked.group}, {asked.column.over}, {asked.column.head}."
+        f"Pixels and targets counted over {max(e['n'] for e in mine)} cases together: {asked.group}, "
+        f"{asked.column.over}, {asked.column.head}."
     )
-    notes = ("Fa is in millionths of all pixels.",) if any(c == "irstd" for c, _, _ in shown) else ()
+    notes = ["Fa is in millionths of all pixels."] if any(c == "irstd" for c, _, _ in shown) else []
+    if asked.prompts != "none":
+        notes.append("Cases in which no label was asked about are not counted.")
     columns = tuple(Column(head, group=c) for c, _, head in shown)
     return Table(
-        f"counted{slug}", f"Figures counted over the set{title}", caption, "Label", columns, tuple(lines), notes
+        f"counted{slug}", f"Figures counted over the set{title}", caption, "Label", columns, tuple(lines), tuple(notes)
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from samadapt.config import dump
+from samadapt.config import dump, load_config
 from samadapt.core.atomic import write_json, write_text
 from samadapt.core.errors import DataError
 from samadapt.core.image import LabelMap, LabelSet
@@ -64,7 +64,7 @@ def score(config: ScoreConfig | None = None, **fields: Any) -> Scored:
     LabelError
         If a prediction holds a label that the truth does not know.
     """
-    config = config or ScoreConfig(**fields)
+    config = config or load_config(ScoreConfig, values=fields)
     references = _references(config)
     files, unused = prediction_files(config.prediction, _names(references, config))
     _require_scorable(references, files, config)

@@ -25,16 +25,21 @@ def score_prompted(
 ) -> Iterator[Row]:
     """Rows of every condition, label and object, then of the background, for prompted predictions.
 
-    A ledger also gets the figures of its own conventions; where it counts over label maps, the higher label wins.
+    Pixels whose truth is the ignore value count as background, whatever was predicted there. A ledger also gets the
+    figures of its own conventions; where it counts over label maps, the higher label wins.
     """
     subject, reference = Subject.of(store.cases[case]), store.label_map(case).values  # (Z, H, W)
     names = asked(convention, ledger)
+    known = np.ones(reference.shape, dtype=bool)
+    if store.label_set.ignore is not None:
+        known = reference != store.label_set.ignore
     for condition, by_key in found.crops.items():
         answer = np.zeros(reference.shape, dtype=np.uint16)
         for (label, number), crops in sorted(by_key.items()):
             predicted = np.zeros(reference.shape, dtype=bool)
             for crop in crops:
                 crop.paint(predicted)
+            predicted &= known
             answer[predicted] = label
             target = _target(store, case, reference.shape, label, number)
             scores = _score_label(subject, target, predicted, label, names)
@@ -42,9 +47,9 @@ def score_prompted(
             row = make_row(*head, scores[convention], found.seconds)
             note(ledger, row, scores)
             yield row
-        if ledger:
+        if ledger and by_key:
             ledger.count(subject.name, condition, reference, answer)
-        figures = background_figures(reference == 0, answer == 0)
+        figures = background_figures((reference == 0) | ~known, answer == 0)
         yield make_row(subject, condition, 0, "background", 0, figures, found.seconds)
 
 
