@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from samadapt.core.errors import CheckpointError
-from samadapt.models import catalog, preprocess
+from samadapt.models import catalog, fresh, preprocess
 from samadapt.models.architecture import KNOWN
 from samadapt.models.build import empty_sam
 from samadapt.models.inspect import inspect
@@ -71,22 +72,53 @@ def test_the_catalog_does_not_import_torch():
 
 
 @pytest.mark.parametrize(
-    ("file", "family", "tokens", "adapters", "preprocessing", "loadable"),
+    ("file", "family", "tokens", "classes", "adapters", "preprocessing", "loadable"),
     [
-        ("sam.pth", "sam", 4, "", "sam", True),
-        ("samed.pth", "sam", 9, "", "samed", True),
-        ("med2d.pth", "sam-med2d", 4, "sammed2d-adapter", "sammed2d", False),
-        ("samed_lora_r4.pth", "samed-lora", 0, "lora", "", False),
-        ("msa.pth", "medical-sam-adapter", 0, "adapter", "", False),
-        ("sam2.pt", "sam2", 4, "", "sam2", True),
+        ("sam.pth", "sam", 4, 0, ("", 0), "sam", True),
+        ("samed.pth", "sam", 9, 8, ("", 0), "samed", True),
+        ("med2d.pth", "sam-med2d", 4, 0, ("sammed2d-adapter", 24), "sammed2d", True),
+        ("samed_lora_r4.pth", "samed-lora", 0, 8, ("lora", 4), "", False),
+        ("msa.pth", "medical-sam-adapter", 4, 0, ("adapter", 24), "msa", True),
+        ("sam2.pt", "sam2", 4, 0, ("", 0), "sam2", True),
     ],
 )
-def test_inspection(golden: Path, file, family, tokens, adapters, preprocessing, loadable):
+def test_inspection(golden: Path, file, family, tokens, classes, adapters, preprocessing, loadable):
     found = inspect(golden / file)
-    assert (found.family, found.mask_tokens, found.adapters) == (family, tokens, adapters)
+    assert (found.family, found.mask_tokens, found.classes) == (family, tokens, classes)
+    assert (found.adapters, found.adapter_size) == adapters
     assert (found.preprocessing, found.loadable) == (preprocessing, loadable)
     assert found.parameters > 0
+    assert found.licence
     assert bool(found.problems) != loadable
     if tokens:
         sizes = ("hiera-16x7", 1024) if family == "sam2" else ("vit-96x4", 256)
         assert (found.size_name, found.image_size) == sizes
+
+
+def test_inspection_says_what_is_missing_and_assumed(golden: Path, tmp_path: Path):
+    assert inspect(golden / "samed_lora_r4.pth").missing == ("its base model",)
+    encoder = inspect(golden / "msa.pth").missing
+    assert [part.split(" tensors of ")[1] for part in encoder][1:] == ["prompt_encoder", "mask_decoder"]
+    assert inspect(golden / "sam2.pt").assumed == ("image size", "heads", "windows", "global blocks")
+    state = torch.load(golden / "sam.pth", weights_only=True)
+    del state["mask_decoder.iou_token.weight"]
+    torch.save(state, tmp_path / "less.pth")
+    found = inspect(tmp_path / "less.pth")
+    assert (found.missing, found.loadable) == (("1 tensors of mask_decoder",), False)
+
+
+def test_inspection_of_an_adapter_folder(tmp_path: Path):
+    from samadapt.adapt import add_head, inject, save_adapter
+    from samadapt.adapt.config import LoraConfig
+    from samadapt.adapt.inspect import inspect_any
+    from samadapt.core.image import LabelSet
+
+    model = fresh("test")
+    add_head(model, LabelSet.from_names({1: "liver", 2: "spleen"}))
+    inject(model, LoraConfig(rank=3))
+    save_adapter(model, tmp_path / "run" / "adapter")
+    found = inspect_any(tmp_path / "run")
+    assert (found.family, found.adapters, found.adapter_size) == ("samadapt-adapter", "lora", 3)
+    assert (found.classes, found.image_size) == (2, 64)
+    assert found.missing == ("its base model fresh-test",)
+    assert not found.loadable

@@ -12,7 +12,9 @@ from samadapt.cli.show import guarded, print_json
 
 
 def command(
-    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint file, transformers folder or adapter folder.")],
+    checkpoint: Annotated[
+        Path, typer.Argument(help="Checkpoint file, transformers folder, adapter folder, run folder, or name.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
     """Say which model a checkpoint is, from its tensors alone; no code in it is executed."""
@@ -21,12 +23,13 @@ def command(
 
 @guarded
 def _inspect(*, checkpoint: Path, as_json: bool) -> None:
-    from samadapt.models.inspect import inspect
+    from samadapt.adapt.inspect import inspect_any
 
-    found = asdict(inspect(checkpoint))
+    found = asdict(inspect_any(checkpoint))
     if as_json:
         print_json(found)
         return
     for key, value in found.items():
         if value not in (None, "", (), []):
-            typer.echo(f"{key.replace('_', ' ')}: {value}")
+            shown = "; ".join(value) if isinstance(value, tuple) else value
+            typer.echo(f"{key.replace('_', ' ')}: {shown}")

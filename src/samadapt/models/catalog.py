@@ -189,6 +189,20 @@ _ENTRIES = (
         note='Download epoch_159.pth, then load_model("sam-vit-b", adapter="epoch_159.pth").',
     ),
     Entry(
+        "medical-sam-adapter",
+        "Medical SAM Adapter, adapters on ViT-B",
+        "medical-sam-adapter",
+        "file",
+        "",
+        "https://github.com/MedicineToken/Medical-SAM-Adapter",
+        "GPL-3.0 (code)",
+        "Wu et al. 2023, Medical SAM Adapter, arXiv 2304.12620",
+        1024,
+        "vit-b",
+        preprocessing="msa",
+        note="Give the path of the file that its training wrote.",
+    ),
+    Entry(
         "sam-hq-vit-b",
         "SAM-HQ, ViT-B",
         "sam-hq",
@@ -198,6 +212,30 @@ _ENTRIES = (
         "Apache-2.0",
         "Ke et al. 2023, Segment Anything in High Quality, NeurIPS",
         1024,
+    ),
+    Entry(
+        "edgetam",
+        "EdgeTAM",
+        "edgetam",
+        "listed",
+        "yonigozlan/EdgeTAM-hf",
+        "https://github.com/facebookresearch/EdgeTAM",
+        "Apache-2.0",
+        "Zhou et al. 2025, EdgeTAM: On-Device Track Anything Model, arXiv 2501.07256",
+        1024,
+        note="transformers builds its encoder over timm, which needs torchvision.",
+    ),
+    Entry(
+        "sam3",
+        "SAM 3",
+        "sam3",
+        "listed",
+        "facebook/sam3",
+        "https://github.com/facebookresearch/sam3",
+        "SAM License (gated, restricted use)",
+        "Carion et al. 2025, SAM 3: Segment Anything with Concepts, arXiv 2511.16719",
+        1008,
+        note="Its weights are given out after its licence was accepted on the hub, and are not for every use.",
     ),
     Entry(
         "sam2.1-hiera-tiny",
@@ -370,6 +408,14 @@ def names() -> tuple[str, ...]:
 def find(name: str) -> Entry | None:
     """Entry by name or by its hub repository; None where there is none."""
     return _BY_NAME.get(name) or next((entry for entry in _ENTRIES if entry.hub_id and entry.hub_id == name), None)
+
+
+def licence_of(name: str, family: str) -> str:
+    """Licence of a model by its name, or of the published models of its family; "" if neither is in the catalog."""
+    entry = find(name)
+    if entry is not None:
+        return entry.licence
+    return next((entry.licence for entry in _ENTRIES if entry.family == family.removesuffix("-lora")), "")
 
 
 def get(name: str) -> Entry:

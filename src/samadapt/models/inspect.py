@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
 from samadapt.core.errors import SamadaptError
-from samadapt.models import loading
-from samadapt.models.architecture import Architecture
-from samadapt.models.build import canonical
-from samadapt.models.convert import infer_architecture, to_transformers
-from samadapt.models.families import SAM2, Family, identify
+from samadapt.models import catalog, loading
+from samadapt.models.architecture import KNOWN, Architecture
+from samadapt.models.build import canonical, empty_sam
+from samadapt.models.convert import POSITION_ALIAS, infer_architecture, to_transformers
+from samadapt.models.families import MSA, SAM2, Family, identify
 from samadapt.models.loading import Checkpoint
+from samadapt.models.msa import plain
 from samadapt.models.sam2 import names as sam2
 from samadapt.models.sam2.architecture import Sam2Architecture
+from samadapt.models.sam2.build import empty_sam2
 from samadapt.models.sam2.loading import architecture_of
 
 
@@ -38,12 +41,22 @@ class Inspection:
         Numbers in all tensors.
     adapters : str
         Kind of adapters inside, or "".
+    adapter_size : int
+        Rank of low-rank updates, or width of bottlenecks; 0 without.
     mask_tokens : int
         0 where unknown. 4 in SAM; one more than the classes in a prompt-free model.
+    classes : int
+        Of a prompt-free model, without background; 0 for one that takes prompts.
     preprocessing : str
         Guess, or "".
+    licence : str
+        As published; whoever trained the file may have chosen another.
+    missing : tuple of str
+        What the network needs and the file lacks.
+    assumed : tuple of str
+        What no tensor tells, taken from the published networks.
     loadable : bool
-        True if `load` would take it.
+        True if `load_model` takes it alone.
     problems : tuple of str
         Why it would not.
     """
@@ -55,12 +68,21 @@ class Inspection:
     image_size: int
     parameters: int
     adapters: str
+    adapter_size: int
     mask_tokens: int
+    classes: int
     preprocessing: str
+    licence: str
+    missing: tuple[str, ...]
+    assumed: tuple[str, ...]
     loadable: bool
     problems: tuple[str, ...]
 
 
+CARRIERS = ("sam-med2d", "medical-sam-adapter")
+"""Families whose files hold a SAM with adapters inside, which `load_model` understands."""
+BASE_MODEL = "its base model"
+NO_MEMORY = "the memory, so masks cannot be carried through frames"
 _AMBIGUOUS = "window and global attention cannot be told apart: all relative positions are equally long"
 
 
@@ -83,36 +105,91 @@ def inspect(path: str | Path) -> Inspection:
     """
     checkpoint = loading.find(path)
     family = identify(checkpoint.state)
-    state = to_transformers(checkpoint.state) if family is not SAM2 else sam2.to_transformers(checkpoint.state)
-    problems = [] if family.loadable else [f"{family.title}. {family.advice}"]
-    size_name, image_size, tokens, plan = "", 0, 0, ""
+    state = _transformers_names(checkpoint.state, family)
+    problems = [] if family.loadable or family.name in CARRIERS else [f"{family.title}. {family.advice}"]
+    network, plan = None, ""
     try:
         network = _network(checkpoint, family, state)
-        size_name, image_size, tokens = network.size_name, network.image_size, network.mask_tokens
-        if isinstance(network, Architecture):
-            plan = checkpoint.preprocessing or loading.guess_preprocessing(checkpoint, network)
-            problems += [_AMBIGUOUS] if network.ambiguous_windows else []
-        else:
-            plan = checkpoint.preprocessing or "sam2"
+        plan = _preprocessing(checkpoint, network)
+        problems += [_AMBIGUOUS] if getattr(network, "ambiguous_windows", False) else []
         canonical(state)
     except SamadaptError as error:
         problems.append(error.what)
+    missing = _missing(network, family, state)
     return Inspection(
         path=str(path),
         family=checkpoint.family or family.name,
         title=family.title,
-        size_name=size_name,
-        image_size=image_size,
+        size_name=network.size_name if network else _size_of_updates(checkpoint.state),
+        image_size=network.image_size if network else 0,
         parameters=sum(tensor.numel() for tensor in checkpoint.state.values()),
         adapters=family.adapters,
-        mask_tokens=tokens,
+        adapter_size=_adapter_size(checkpoint.state),
+        mask_tokens=network.mask_tokens if network else 0,
+        classes=_classes(checkpoint, family),
         preprocessing=plan,
-        loadable=family.loadable and bool(size_name),
+        licence=catalog.licence_of(checkpoint.name, checkpoint.family or family.name),
+        missing=missing,
+        assumed=network.assumed if isinstance(network, Sam2Architecture) else (),
+        loadable=not problems and (not missing or missing == (NO_MEMORY,) or family is MSA),
         problems=tuple(problems),
     )
 
 
-def _network(checkpoint: Checkpoint, family: Family, state: dict[str, Tensor]) -> Architecture | Sam2Architecture:
+def _transformers_names(state: Mapping[str, Tensor], family: Family) -> dict[str, Tensor]:
+    if family is SAM2:
+        return sam2.to_transformers(state)
+    return plain(to_transformers(state)) if family is MSA else to_transformers(state)
+
+
+def _network(
+    checkpoint: Checkpoint, family: Family, state: dict[str, Tensor]
+) -> Architecture | Sam2Architecture | None:
+    """Network of a file that holds one; None for one that does not."""
     if family is SAM2:
         return architecture_of(checkpoint)
+    if not (family.loadable or family.name in CARRIERS):
+        return None
     return infer_architecture({key: tuple(value.shape) for key, value in state.items()})
+
+
+def _preprocessing(checkpoint: Checkpoint, network: Architecture | Sam2Architecture | None) -> str:
+    if isinstance(network, Architecture):
+        return checkpoint.preprocessing or loading.guess_preprocessing(checkpoint, network)
+    return checkpoint.preprocessing or ("sam2" if network else "")
+
+
+def _missing(
+    network: Architecture | Sam2Architecture | None, family: Family, state: Mapping[str, Tensor]
+) -> tuple[str, ...]:
+    """What the network needs and the file lacks, by part of the network."""
+    if network is None:
+        return (BASE_MODEL,) if family.adapters else ()
+    empty = empty_sam2(network) if isinstance(network, Sam2Architecture) else empty_sam(network)
+    absent = [key for key in empty.state_dict() if key not in state and key != POSITION_ALIAS]
+    parts = dict.fromkeys(key.split(".")[0] for key in absent)
+    found = [f"{sum(key.startswith(part) for key in absent)} tensors of {part}" for part in parts]
+    without = isinstance(network, Sam2Architecture) and not network.memory
+    return (*found, *((NO_MEMORY,) if without else ()))
+
+
+def _classes(checkpoint: Checkpoint, family: Family) -> int:
+    """Of a prompt-free model: one fewer than its mask tokens; SAM's four are candidates."""
+    if checkpoint.head:
+        return len(checkpoint.head["label_set"]["labels"])
+    tokens = next((len(t) for key, t in checkpoint.state.items() if key.endswith("mask_tokens.weight")), 0)
+    return tokens - 1 if tokens > 4 or (tokens and family.name == "samed-lora") else 0
+
+
+def _adapter_size(state: Mapping[str, Tensor]) -> int:
+    """Rank of low-rank updates, or width of bottlenecks and gates; the inner width is the smaller one."""
+    marks = (".D_fc1.weight", ".Adapter.channel.0.weight", "w_a_000", ".lora_A.", ".linear_a_q.")
+    return next((min(tensor.shape) for key, tensor in state.items() if any(mark in key for mark in marks)), 0)
+
+
+def _size_of_updates(state: Mapping[str, Tensor]) -> str:
+    """Size of the encoder that a file of updates alone belongs to."""
+    first, blocks = state.get("w_a_000"), sum(key.startswith("w_a_") for key in state) // 2
+    if first is None:
+        return ""
+    return next((name for name, one in KNOWN.items() if (one.hidden, one.depth) == (first.shape[1], blocks)), "")

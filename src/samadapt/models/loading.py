@@ -12,6 +12,7 @@ from torch import Tensor
 
 from samadapt.core.atomic import atomic_path, write_json
 from samadapt.core.errors import CheckpointError
+from samadapt.core.progress import say
 from samadapt.models import catalog, hub, preprocess
 from samadapt.models.architecture import Architecture
 from samadapt.models.build import assemble, canonical
@@ -216,9 +217,10 @@ def _entry(entry: catalog.Entry) -> Checkpoint:
         return _packaged(entry.name)
     if entry.status == "listed":
         raise CheckpointError(
-            f"{entry.title} is listed in the catalog, but models of the family {entry.family!r} cannot be loaded yet",
+            f"{entry.title} (licence: {entry.licence}) is listed in the catalog, but models of the family "
+            f"{entry.family!r} cannot be loaded yet",
             where=entry.name,
-            remedy="Use a SAM 1 or MedSAM model; `samadapt models` shows which can be loaded.",
+            remedy=f"{entry.note} Use a SAM, SAM 2 or MedSAM; `samadapt models` shows which can be loaded.".lstrip(),
         )
     if entry.status == "untrained":
         raise CheckpointError(
@@ -231,6 +233,7 @@ def _entry(entry: catalog.Entry) -> Checkpoint:
             f"{entry.title} is not on the hub", where=entry.name, remedy=f"See {entry.url}. {entry.note}"
         )
     found = _folder(hub.download(entry.hub_id), name=entry.name)
+    say(f"{entry.title}: licence {entry.licence}")
     return Checkpoint(
         found.state, entry.name, entry.family, entry.preprocessing, entry.multimask, found.config, entry.hub_id
     )
