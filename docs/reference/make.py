@@ -27,6 +27,7 @@ CONFIGS = {
     "evaluate": "samadapt.study.config:EvaluateConfig",
     "score": "samadapt.study.config:ScoreConfig",
     "sweep": "samadapt.study.sweep_config:SweepConfig",
+    "scaling": "samadapt.study.scaling:ScalingConfig",
     "train": "samadapt.train.config:TrainConfig",
     "predict": "samadapt.infer.config:PredictConfig",
     "auto": "samadapt.infer.automatic.options:AutoConfig",

@@ -16,6 +16,7 @@ from samadapt.infer.automatic.options import AutoConfig
 from samadapt.infer.config import PredictConfig
 from samadapt.study.config import EvaluateConfig, ScoreConfig
 from samadapt.study.demo import DemoConfig
+from samadapt.study.scaling import ScalingConfig
 from samadapt.study.sweep_config import SweepConfig
 from samadapt.train.config import TrainConfig
 from samadapt.version import __version__
@@ -28,6 +29,7 @@ CONFIGS = {
     "evaluate": EvaluateConfig,
     "score": ScoreConfig,
     "sweep": SweepConfig,
+    "scaling": ScalingConfig,
     "train": TrainConfig,
     "predict": PredictConfig,
     "convert": ConvertConfig,
@@ -36,6 +38,7 @@ CONFIGS = {
     "auto": AutoConfig,
 }
 GROUPS = {
+    "scaling": {"train"},
     "score": {"labels", "values"},
     "corpus": {"sources", "rules", "splits"},
     "prepare": {"options", "splits"},
@@ -48,7 +51,7 @@ def test_help_lists_every_command(samadapt):
     answer = samadapt("--help")
     assert answer.code == 0
     assert [name for name in COMMANDS if re.search(rf"^\W*{name}\s", answer.out, re.M)] == list(COMMANDS)
-    assert len(COMMANDS) == 22
+    assert len(COMMANDS) == 23
     assert "130 interrupted" in answer.out
 
 

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
 from samadapt.core.errors import ConfigError, DataError
-from samadapt.data.split import assign_splits, check_proportions, draw_splits
+from samadapt.data.split import assign_splits, check_proportions, draw_splits, nested_part
 
 SHARES = {"train": 0.7, "val": 0.1, "test": 0.2}
 
@@ -60,3 +61,16 @@ def test_unknown_names_are_refused():
 def test_shares_must_add_up(shares):
     with pytest.raises(ConfigError, match="add up to 1"):
         check_proportions(shares)
+
+
+def test_a_smaller_part_is_inside_every_larger_one():
+    patients = [f"p{i}" for i in range(23)] * 2
+    for seed in range(5):
+        parts = [nested_part(patients, fraction, seed) for fraction in (0.01, 0.1, 0.3, 0.5, 1.0)]
+        assert [len(part) for part in parts] == [1, 3, 7, 12, 23]
+        assert all(small < large for small, large in pairwise(parts))
+        assert parts[2] == nested_part(reversed(patients), 0.3, seed)
+    assert len({frozenset(nested_part(patients, 0.3, seed)) for seed in range(5)}) > 1
+    for fraction in (0, -0.1, 1.1):
+        with pytest.raises(ConfigError, match="above 0"):
+            nested_part(patients, fraction, 0)

@@ -27,6 +27,7 @@ COMMANDS = {
     "evaluate": "Measure a model on a store, with prompts drawn from the truth or without any.",
     "score": "Score label maps that any program has written, as evaluate does its own.",
     "sweep": "Measure every combination of prompts, models, sizes, phases and mask choices.",
+    "scaling": "Train on growing parts of the training split and draw the curve.",
     "train": "Adapt a model to a store.",
     "recipes": "List the published trainings that train -c NAME repeats.",
     "predict": "Segment an image, a volume or a folder.",

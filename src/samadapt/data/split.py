@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 
 from samadapt.core.errors import ConfigError, DataError
 from samadapt.core.rng import named_seed
@@ -50,6 +51,28 @@ def draw_splits(patients: Sequence[str], splits: Mapping[str, float], seed: int)
         found |= dict.fromkeys(ordered[start : start + count], name)
         start += count
     return found
+
+
+def nested_part(patients: Iterable[str], fraction: float, seed: int) -> set[str]:
+    """Some of the patients, such that a smaller fraction is part of every larger one.
+
+    Parameters
+    ----------
+    patients : iterable of str
+        Repeated names count once; their order does not matter.
+    fraction : float
+        Above 0, at most 1; rounded up, so that at least one patient remains.
+    seed : int
+
+    Raises
+    ------
+    ConfigError
+        If the fraction is outside.
+    """
+    if not 0 < fraction <= 1:
+        raise ConfigError(f"a fraction of the patients lies above 0 and at most at 1, not {fraction}")
+    ordered = sorted(set(patients), key=lambda patient: (named_seed("part", seed, patient), patient))
+    return set(ordered[: math.ceil(round(fraction * len(ordered), 9))])
 
 
 def assign_splits(

@@ -155,8 +155,8 @@ def _new(config: TrainConfig) -> SamPromptable:
 def _pictures(config: TrainConfig, store: Store | None) -> StorePictures | ScenePictures:
     if store is None:
         return ScenePictures(config.synthetic.epoch_scenes, config.seed, config.synthetic.size)
-    require_labelled(store, config.train_split)
-    rows = split_rows(store, config.train_split)
+    rows = split_rows(store, config.train_split, config.train_fraction, config.seed)
+    require_labelled(store, config.train_split, rows)
     if not isinstance(config.task, SemanticTask):
         rows = rows[np.isin(rows, np.unique(store.objects["slice"]))]
     return StorePictures(store, rows, config.context)

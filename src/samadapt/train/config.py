@@ -241,6 +241,9 @@ class TrainConfig(Config):
     )
     context: Literal[1, 3] = Field(1, description="1: the slice three times; 3: the slice between its neighbours")
     train_split: str = Field("train", description="Split to learn from")
+    train_fraction: float = Field(
+        1.0, gt=0, le=1, description="Share of the patients of that split, chosen by the seed; less is part of more"
+    )
     validation_split: str = Field("val", description="Split to validate on")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="Arithmetic of the image encoder; auto: bf16 where the processor has it and it pays"

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from samadapt.core.errors import DataError
 from samadapt.core.progress import say
 from samadapt.data.store import Store
-from samadapt.train.pictures import split_rows
 
 
-def require_labelled(store: Store, split: str) -> None:
-    """Refuse a split without a single labelled pixel; name the classes that it lacks.
+def require_labelled(store: Store, split: str, rows: NDArray[np.int64]) -> None:
+    """Refuse slices of a split without a single labelled pixel; name the classes that it lacks.
 
     Raises
     ------
     DataError
         If no slice of the split is labelled.
     """
-    present = _present(store, split)
+    present = _present(store, rows)
     if not present:
         raise DataError(
             f"the split {split!r} has no slices with anything to learn: every label is background",
@@ -33,6 +33,6 @@ def require_labelled(store: Store, split: str) -> None:
         )
 
 
-def _present(store: Store, split: str) -> set[int]:
-    inside = np.isin(store.objects["slice"], split_rows(store, split))
+def _present(store: Store, rows: NDArray[np.int64]) -> set[int]:
+    inside = np.isin(store.objects["slice"], rows)
     return {int(value) for value in np.unique(store.objects["label"][inside])}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from samadapt.core.image import LabelSet
 from samadapt.data.context import neighbour_indices, stack
+from samadapt.data.split import nested_part
 from samadapt.data.store import Store
 from samadapt.data.window import to_display
 from samadapt.prompts import Window
@@ -140,9 +141,17 @@ def _scene_picture(purpose: str, seed: int, item: int, size: int) -> Picture:
     return Picture(drawn.image.astype(np.float32), grey, masks)
 
 
-def split_rows(store: Store, split: str) -> NDArray[np.int64]:
-    """Rows of `store.slices` that belong to the cases of a split."""
-    parts = [np.arange(store.rows(case).start, store.rows(case).stop) for case in store.split(split)]
+def split_rows(store: Store, split: str, fraction: float = 1.0, seed: int = 0) -> NDArray[np.int64]:
+    """Rows of `store.slices` that belong to the cases of a split, or to some of its patients.
+
+    Parameters
+    ----------
+    fraction, seed : see `samadapt.data.split.nested_part`
+    """
+    cases = store.split(split)
+    kept = nested_part((store.cases[case].patient for case in cases), fraction, seed)
+    chosen = [case for case in cases if store.cases[case].patient in kept]
+    parts = [np.arange(store.rows(case).start, store.rows(case).stop) for case in chosen]
     return np.concatenate(parts).astype(np.int64) if parts else np.zeros(0, np.int64)
 
 

@@ -17,6 +17,7 @@ from samadapt.train import TrainResult
 from samadapt.train.build import Parts, build, build_optimizer
 from samadapt.train.config import SYNTHETIC, TrainConfig
 from samadapt.train.loop import Loop
+from samadapt.train.pictures import StorePictures
 from samadapt.train.schedule import Length
 from samadapt.train.state import STATE_FILE, Progress, load_state
 
@@ -106,6 +107,7 @@ def _facts(parts: Parts, progress: Progress) -> dict[str, Any]:
         "image_size": model.image_size,
         "preprocessing": model.preprocessing.name,
         "context": parts.context,
+        "learnt_from": _learnt_from(parts),
         "parameters_total": sum(n for n, _ in counts),
         "parameters_trained": sum(n for n, learns in counts if learns),
         "bf16": parts.step.bf16,
@@ -115,3 +117,13 @@ def _facts(parts: Parts, progress: Progress) -> dict[str, Any]:
         "best_step": progress.best_step,
         "peak_memory_mb": peak_memory_mb(),
     }
+
+
+def _learnt_from(parts: Parts) -> dict[str, int]:
+    """Patients, cases and slices that training drew from; empty for generated scenes."""
+    pictures = parts.samples.pictures
+    if not isinstance(pictures, StorePictures):
+        return {}
+    cases = sorted(set(pictures.store.slices["case"][pictures.rows].tolist()))
+    patients = {pictures.store.cases[case].patient for case in cases}
+    return {"patients": len(patients), "cases": len(cases), "slices": len(pictures.rows)}

@@ -57,7 +57,7 @@ def new_specialist(config: TrainConfig, store: Store | None) -> Specialist:
         backbone=settings.backbone,
     )
     _require_pairs(config)
-    rows = split_rows(store, config.train_split)
+    rows = split_rows(store, config.train_split, config.train_fraction, config.seed)
     mean, std = intensities(StorePictures(store, rows, config.context))
     preprocessing = Preprocessing("specialist", plan.image_size, "longest", "bilinear", mean=mean, std=std)
     model = untrained(plan, preprocessing, seed=config.seed)
