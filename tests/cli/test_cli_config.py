@@ -33,6 +33,7 @@ CALLS = {
     "sweep": ["--data", "store", "--out", "run"],
     "export-nnunet": ["store", "--out", "Dataset001_A"],
     "auto": ["cell.png", "--out", "found", "--pred-iou-thresh", "0.5"],
+    "study": ["gid", "--out", "gid-study"],
     "predict": ["scan.nii", "--out", "b.nii", "--point", "1,2,+", "--point", "3,4,-", "--slice", "0"],
 }
 
@@ -102,4 +103,4 @@ def test_commands_with_a_positional_argument_do_not_expand(samadapt):
 
 
 def test_every_generated_command_was_called():
-    assert set(CALLS) == set(COMMANDS) - {"datasets", "doctor", "models", "inspect", "recipes", "report"}
+    assert set(CALLS) == set(COMMANDS) - {"datasets", "doctor", "models", "inspect", "recipes", "report", "compare"}
