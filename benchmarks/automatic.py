@@ -57,7 +57,7 @@ def main() -> None:
         "plain": lambda: answers.update(theirs=plain_masks(model, pixels, **options)),
     }
     seconds = alternate(sides, asked.rounds, warm_up=asked.rounds > 1)
-    figures = {"model": asked.model, "image": list(pixels.shape), "masks": len(answers["ours"]), **options}
+    figures = {"model": Path(asked.model).name, "image": list(pixels.shape), "masks": len(answers["ours"]), **options}
     figures |= compare(seconds, "samadapt", "plain") | {"least_iou": agreement(answers["ours"], answers["theirs"])}
     name = f"automatic_{Path(asked.model).stem}"
     record(name, figures, {"ratio": (">=", 3.0), "least_iou": (">=", 0.99)})
