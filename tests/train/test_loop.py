@@ -238,7 +238,7 @@ def test_a_mistake_is_named(fields, tmp_path):
     with pytest.raises(ConfigError, match="length of the run"):
         train(**{k: v for k, v in fields.items() if k != "steps"})
     with pytest.raises(ConfigError, match="nothing to adapt"):
-        train(**fields | {"model": "new", "new": {"network": "test"}})
+        train(**fields | {"model": "new", "new": {"network": "test"}, "task": "box"})
     with pytest.raises(ConfigError, match="no split called 'trian'"):
         train(**fields | {"train_split": "trian", "out": str(tmp_path / "b")})
 
