@@ -51,13 +51,14 @@ PACKAGES = [
     "narwhals",
 ]
 
-# 250 iterations an epoch are for a graphics card.
+# 250 iterations of large batches an epoch are for a graphics card.
 TRAINER = """
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 
 class nnUNetTrainerFew(nnUNetTrainer):
     def __init__(self, plans, configuration, fold, dataset_json, device):
+        plans["configurations"][configuration]["batch_size"] = 4
         super().__init__(plans, configuration, fold, dataset_json, device)
         self.num_epochs, self.num_iterations_per_epoch, self.num_val_iterations_per_epoch = 2, 4, 1
 """
