@@ -31,6 +31,7 @@ CALLS = {
     ],
     "train": ["--data", "a", "--out", "b", "--steps", "3", "--method", "adapter", "-s", "optimizer.lr=0.001"],
     "sweep": ["--data", "store", "--out", "run"],
+    "scaling": ["--data", "store", "--out", "run"],
     "export-nnunet": ["store", "--out", "Dataset001_A"],
     "auto": ["cell.png", "--out", "found", "--pred-iou-thresh", "0.5"],
     "study": ["gid", "--out", "gid-study"],
