@@ -48,7 +48,5 @@ def test_two_processes_give_the_weights_of_one(fields, tmp_path, task):
     right = load_file(tmp_path / "two" / "last" / "adapter.safetensors")
     assert len(left) > 10
     differences = {name: float((left[name] - right[name]).abs().max()) for name in left}
-    # The bias of keys shifts all scores alike: its gradient is rounding noise, which AdamW blows up to full steps.
-    steady = {name: value for name, value in differences.items() if not name.endswith("k_proj.bias")}
-    assert len(steady) > len(differences) / 2
-    assert max(steady.values()) < 1e-5
+    assert any(name.endswith("k_proj.bias") for name in differences)
+    assert max(differences.values()) < 1e-5

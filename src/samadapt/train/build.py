@@ -22,6 +22,7 @@ from samadapt.models.specialists import NAMES as SPECIALISTS
 from samadapt.train.config import NEW, SYNTHETIC, AugmentConfig, InteractiveTask, SemanticTask, TrainConfig
 from samadapt.train.coverage import require_labelled
 from samadapt.train.fast_encoder import halve_frozen, quicken
+from samadapt.train.key_bias import silence_key_biases
 from samadapt.train.order import Order, slice_weights
 from samadapt.train.pictures import Pictures, ScenePictures, StorePictures, labels_by_slice, split_rows
 from samadapt.train.samples import ObjectSamples, Prepare, SemanticSamples, Zoom
@@ -77,6 +78,7 @@ def build(config: TrainConfig, device: torch.device) -> Parts:
     quicken(model.encoder_parts[0])
     if bf16:
         halve_frozen(model.encoder_parts[0])
+    silence_key_biases(model)
     step = make_step(model, config.task, bf16=bf16).train()
     samples = _samples(config, pictures, model)
     views = 1 if store is not None else config.synthetic.views
