@@ -13,8 +13,8 @@ from samadapt.adapt.adaptation import adaptation_of
 from samadapt.adapt.config import BUILTIN_METHODS
 from samadapt.core.errors import ConfigError
 
-MERGED = {"lora", "lora-chosen-blocks", "lora-decoder", "decoder", "full", "full-prompts"}
-IDENTITY = {"adapter-zero", "sammed2d-zero"} | MERGED
+MERGED = {"lora", "lora-chosen-blocks", "lora-decoder", "dora", "dora-decoder", "decoder", "full", "full-prompts"}
+IDENTITY = {"adapter-zero", "adapter-decoder", "sammed2d-zero"} | MERGED
 
 
 def train(model, steps: int = 3) -> None:
@@ -33,8 +33,8 @@ def close(first, second, atol: float) -> bool:
 
 def test_the_battery_covers_every_method():
     assert {config.method for config in METHODS.values()} == set(BUILTIN_METHODS)
-    assert len(METHODS) == 10
-    assert len(IDENTITY) == 8
+    assert len(METHODS) == 13
+    assert len(IDENTITY) == 11
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))

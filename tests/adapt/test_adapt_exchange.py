@@ -19,7 +19,7 @@ from samadapt.core.image import LabelSet
 from samadapt.models import fresh
 from samadapt.models.saving import save_original
 
-MERGEABLE = ("lora", "lora-chosen-blocks", "lora-decoder", "decoder", "full")
+MERGEABLE = ("lora", "lora-chosen-blocks", "lora-decoder", "dora", "dora-decoder", "decoder", "full")
 LABELS = LabelSet.from_names({1: "liver", 4: "spleen"})
 
 

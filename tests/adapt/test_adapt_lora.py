@@ -109,6 +109,33 @@ def test_merged_weights_are_the_sum():
     inject(model, LoraConfig())
 
 
+def test_dora_sets_the_lengths_of_the_rows():
+    torch.manual_seed(0)
+    linear, x = torch.nn.Linear(6, 18), torch.randn(5, 6)
+    layer = LoraLinear(linear, {"lora_q": (0, 6)}, rank=2, scale=4.0, dora=True)
+    with torch.no_grad():
+        layer.lora_q.B.normal_()
+        layer.lora_q.lengths.uniform_(0.5, 2)
+        direction = linear.weight[:6] + 4 * layer.lora_q.weight()
+        weight = F.normalize(direction, dim=1) * layer.lora_q.lengths[:, None]
+        torch.testing.assert_close(layer(x)[:, :6], F.linear(x, weight, linear.bias[:6]))
+        torch.testing.assert_close(layer(x)[:, 6:], linear(x)[:, 6:])
+    norm = direction.norm(dim=1)
+    layer(x)[:, :6].sum().backward()
+    torch.testing.assert_close(layer.lora_q.lengths.grad, (x @ direction.T).sum(0) / norm)
+    outer = 4 * (layer.lora_q.lengths.detach() / norm)[:, None] * (x @ layer.lora_q.A.detach().T).sum(0)
+    torch.testing.assert_close(layer.lora_q.B.grad, outer)  # the norm is a constant
+
+
+def test_adapters_of_the_decoder_sit_at_its_attentions_and_perceptrons():
+    model = build_tiny()
+    names = inject(model, AdapterConfig(decoder=True, train_decoder=False)).trainable()
+    inside = {name.partition(".adapter.")[0].partition("transformer.")[2] for name in names if "mask_decoder" in name}
+    attentions = ("self_attn", "cross_attn_token_to_image", "cross_attn_image_to_token", "mlp")
+    assert inside == {f"layers.{n}.{part}" for n in (0, 1) for part in attentions} | {"final_attn_token_to_image"}
+    assert all(".adapter." in name for name in names)
+
+
 def test_published_parameter_counts():
     with torch.device("meta"):
         models = {config: vit_b() for config in ("lora", "sammed2d", "adapter", "decoder", "full")}

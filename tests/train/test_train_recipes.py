@@ -154,7 +154,8 @@ def test_comparisons_keep_left_and_right():
     for name in ("flare22-lora-r1", "flare22-lora-r4", "flare22-lora-r8", "flare22-adapter"):
         assert load(name).augment.policy == "safe"
     assert [load(f"flare22-lora-r{rank}").method.rank for rank in (1, 4, 8)] == [1, 4, 8]
-    assert load("flare22-adapter").method.method == "adapter"
+    adapter = load("flare22-adapter").method
+    assert (adapter.method, adapter.decoder) == ("adapter", True)
     assert not hasattr(load("flare22-adapter").method, "rank")
 
 

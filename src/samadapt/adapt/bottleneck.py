@@ -1,4 +1,4 @@
-"""Bottleneck adapters after the attention and beside the MLP of every image encoder block.
+"""Bottleneck adapters after the attention and beside the MLP of every image encoder block, and of the mask decoder.
 
     a = attention(norm1 x);  x = x + a + up(gelu(down a))
     x = x + mlp(norm2 x) + 0.5 * up(gelu(down(norm2 x)))
@@ -10,6 +10,7 @@ References
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from torch.nn import functional as F
 from samadapt.adapt.adaptation import Method
 from samadapt.adapt.attach import adapter_names, attach_after, attach_beside
 from samadapt.adapt.config import AdapterConfig
-from samadapt.adapt.parts import decoder_parts, encoder_blocks
+from samadapt.adapt.parts import decoder_attentions, decoder_parts, encoder_blocks
 
 if TYPE_CHECKING:
     from samadapt.models import SamPromptable
@@ -71,20 +72,30 @@ class LateNorm(nn.LayerNorm):
 
 
 def insert(model: SamPromptable, config: AdapterConfig) -> None:
-    """Attach both adapters to each chosen block."""
+    """Attach both adapters to each chosen block and, if asked, to the mask decoder's attentions and MLPs."""
     for _, block in encoder_blocks(model, config.blocks):
         width = block.layer_norm2.normalized_shape[0]
-        inner = max(1, int(width * config.ratio))
-        attach_after(block.attn, Bottleneck(width, inner, skip=True, zero_init=config.zero_init))
-        beside = Bottleneck(width, inner, skip=False, scale=config.scale, zero_init=config.zero_init)
-        attach_beside(block.mlp, beside)
+        _attach([block.attn], [block.mlp], width, config)
         if config.late_norm:
             _normalise_late(block)
+    if config.decoder:
+        layers = model.decoder.transformer.layers
+        width = layers[0].layer_norm2.normalized_shape[0]
+        _attach(decoder_attentions(model), [layer.mlp for layer in layers], width, config)
 
 
 def trainable(model: SamPromptable, config: AdapterConfig) -> list[str]:
     """The adapters, and decoder and prompt encoder as configured."""
-    return adapter_names(model) + decoder_parts(model, config)
+    return list(dict.fromkeys(adapter_names(model) + decoder_parts(model, config)))
+
+
+def _attach(attentions: Sequence[Any], perceptrons: Sequence[Any], width: int, config: AdapterConfig) -> None:
+    inner = max(1, int(width * config.ratio))
+    for attention in attentions:
+        attach_after(attention, Bottleneck(width, inner, skip=True, zero_init=config.zero_init))
+    for mlp in perceptrons:
+        beside = Bottleneck(width, inner, skip=False, scale=config.scale, zero_init=config.zero_init)
+        attach_beside(mlp, beside)
 
 
 def _normalise_late(block: Any) -> None:

@@ -27,6 +27,9 @@ class LoraConfig(Config):
     decoder: bool = Field(
         False, description="put updates into every attention of the mask decoder and freeze its transformer"
     )
+    dora: bool = Field(
+        False, description="learn the length of every updated row of the weight apart from its direction (DoRA)"
+    )
     blocks: Blocks = Field(None, description="encoder blocks to update, from 0; none: all")
     train_decoder: bool = Field(True, description="train the rest of the mask decoder")
     train_prompt_encoder: bool = Field(True, description="train the prompt encoder")
@@ -49,6 +52,9 @@ class AdapterConfig(Config):
     )
     late_norm: bool = Field(
         False, description="normalise after padding the windows instead of before, as the published code does"
+    )
+    decoder: bool = Field(
+        False, description="also put them after every attention and beside the MLP of the mask decoder"
     )
     blocks: Blocks = Field(None, description="encoder blocks to adapt, from 0; none: all")
     train_decoder: bool = Field(True, description="train the mask decoder")

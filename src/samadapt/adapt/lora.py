@@ -1,16 +1,20 @@
 """Low-rank updates of queries and values: h = W x + (alpha / r) B A x with W frozen.
 
+With DoRA the rows of V = W + (alpha / r) B A keep their direction and get learnt lengths m: h = m / |V| V x. As
+published, |V| counts as a constant in the backward pass.
+
 References
 ----------
 .. [1] Hu et al. 2021, LoRA, arXiv:2106.09685.
 .. [2] Zhang and Liu 2023, SAMed, arXiv:2304.13785; hitachinsk/SAMed e351840 (placement and initial values).
+.. [3] Liu et al. 2024, DoRA, arXiv:2402.09353, section 4.3 (constant norm); huggingface/peft, `use_dora`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +22,7 @@ from torch.nn import functional as F
 
 from samadapt.adapt.adaptation import Method
 from samadapt.adapt.config import LoraConfig
-from samadapt.adapt.parts import DECODER_TRANSFORMER, decoder_parts, encoder_blocks, named, placed
+from samadapt.adapt.parts import DECODER_TRANSFORMER, decoder_attentions, decoder_parts, encoder_blocks, named, placed
 
 if TYPE_CHECKING:
     from samadapt.models import SamPromptable
@@ -31,12 +35,20 @@ class LowRank(nn.Module):
     """x (..., n_in) to B A x (..., n_out).
 
     A starts uniform (Kaiming, a = sqrt 5), B at zero, so the update starts at zero.
+
+    Attributes
+    ----------
+    lengths : Parameter of shape (n_out,) or None
+        Of the rows of the updated weight (DoRA); None: as they come.
     """
 
-    def __init__(self, n_in: int, n_out: int, rank: int) -> None:
+    lengths: nn.Parameter | None
+
+    def __init__(self, n_in: int, n_out: int, rank: int, lengths: Tensor | None = None) -> None:
         super().__init__()
         self.A = nn.Parameter(torch.empty(rank, n_in))
         self.B = nn.Parameter(torch.zeros(n_out, rank))
+        self.register_parameter("lengths", None if lengths is None else nn.Parameter(lengths))
         nn.init.kaiming_uniform_(self.A, a=math.sqrt(5))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -59,14 +71,17 @@ class LoraLinear(nn.Linear):
     rank : int
     scale : float
         alpha / rank.
+    dora : bool
+        Learn the lengths of the updated rows too; they start as those of the weight.
     """
 
-    def __init__(self, linear: nn.Linear, rows: Rows, rank: int, scale: float = 1.0) -> None:
+    def __init__(self, linear: nn.Linear, rows: Rows, rank: int, scale: float = 1.0, *, dora: bool = False) -> None:
         super().__init__(linear.in_features, linear.out_features, linear.bias is not None, device="meta")
         self.weight, self.bias = linear.weight, linear.bias
         self.rows, self.scale = rows, scale
         for name, (start, stop) in rows.items():
-            self.add_module(name, placed(LowRank(linear.in_features, stop - start, rank), linear))
+            lengths = _lengths(linear.weight[start:stop]) if dora else None
+            self.add_module(name, placed(LowRank(linear.in_features, stop - start, rank, lengths), linear))
 
     def updates(self) -> Iterator[tuple[slice, LowRank]]:
         """(rows, update) pairs."""
@@ -78,15 +93,26 @@ class LoraLinear(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         y = super().forward(x)
         for rows, update in self.updates():
-            y[..., rows] += self.scale * update(x)
+            change = self.scale * update(x)
+            if update.lengths is not None:
+                plain = y[..., rows] - (0 if self.bias is None else self.bias[rows])
+                factor = update.lengths / _lengths(self._direction(rows, update))
+                change = factor * change + (factor - 1) * plain
+            y[..., rows] += change
         return y
+
+    def _direction(self, rows: slice, update: LowRank) -> Tensor:
+        """Updated rows of the weight, float32, before their lengths are set."""
+        return self.weight[rows].float() + self.scale * (update.B.float() @ update.A.float())
 
     @torch.no_grad()
     def folded(self) -> nn.Linear:
         """Plain layer with the same weight and bias objects, to which the updates were added."""
         for rows, update in self.updates():
-            change = self.scale * (update.B.float() @ update.A.float())
-            self.weight[rows] = (self.weight[rows].float() + change).to(self.weight.dtype)
+            weight = self._direction(rows, update)
+            if update.lengths is not None:
+                weight = weight * (update.lengths / _lengths(weight))[:, None]
+            self.weight[rows] = weight.to(self.weight.dtype)
         plain = nn.Linear(self.in_features, self.out_features, self.bias is not None, device="meta")
         plain.weight, plain.bias = self.weight, self.bias
         return plain.train(self.training)
@@ -99,13 +125,13 @@ def insert(model: SamPromptable, config: LoraConfig) -> None:
         for _, block in encoder_blocks(model, config.blocks):
             qkv, width = block.attn.qkv, block.attn.qkv.out_features // 3
             rows = {"lora_q": (0, width), "lora_v": (2 * width, 3 * width)}
-            block.attn.qkv = LoraLinear(qkv, rows, config.rank, scale)
+            block.attn.qkv = LoraLinear(qkv, rows, config.rank, scale, dora=config.dora)
     if config.decoder:
-        for attention in _decoder_attentions(model):
+        for attention in decoder_attentions(model):
             for name in ("q_proj", "v_proj"):
                 linear = getattr(attention, name)
                 rows = {"lora": (0, linear.out_features)}
-                setattr(attention, name, LoraLinear(linear, rows, config.rank, scale))
+                setattr(attention, name, LoraLinear(linear, rows, config.rank, scale, dora=config.dora))
 
 
 def trainable(model: SamPromptable, config: LoraConfig) -> list[str]:
@@ -124,14 +150,16 @@ def fold(model: SamPromptable) -> None:
             setattr(model.get_submodule(parent), last, module.folded())
 
 
-def _decoder_attentions(model: SamPromptable) -> list[Any]:
-    modules = model.sam.mask_decoder.transformer.modules()
-    return [module for module in modules if hasattr(module, "q_proj") and hasattr(module, "v_proj")]
+@torch.no_grad()
+def _lengths(weight: Tensor) -> Tensor:
+    """Of every row of an (n, d) weight, float32 and without a graph; rows of zeros count as of the least length."""
+    lengths: Tensor = torch.linalg.vector_norm(weight.float(), dim=1)
+    return lengths.clamp(min=torch.finfo(torch.float32).tiny)
 
 
 def _is_update(name: str) -> bool:
     parts = name.split(".")
-    return len(parts) > 1 and parts[-2] in ("lora", "lora_q", "lora_v") and parts[-1] in ("A", "B")
+    return len(parts) > 1 and parts[-2] in ("lora", "lora_q", "lora_v") and parts[-1] in ("A", "B", "lengths")
 
 
 METHOD = Method(LoraConfig, insert, trainable, fold)

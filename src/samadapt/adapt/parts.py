@@ -64,6 +64,12 @@ def all_blocks(model: SamPromptable) -> Any:
     return encoder.backbone.blocks if hasattr(encoder, "backbone") else encoder.layers
 
 
+def decoder_attentions(model: SamPromptable) -> list[Any]:
+    """Attentions of the mask decoder's transformer, the final one included."""
+    modules = model.sam.mask_decoder.transformer.modules()
+    return [module for module in modules if hasattr(module, "q_proj") and hasattr(module, "v_proj")]
+
+
 def placed(module: nn.Module, like: nn.Module) -> nn.Module:
     """`module` on the device, and in the precision and mode, of the module `like`."""
     parameter = next(like.parameters())

@@ -1,7 +1,8 @@
 """What `merge` leaves beside a merged model so that `unmerge` finds base and adapter again.
 
 A folder with the adapter, and the base's tensors that it replaced outright (the decoder it trained, the mask tokens of
-a head). Weights with low-rank updates are not kept: the updates are subtracted.
+a head). Weights with low-rank updates are not kept: the updates are subtracted. Those whose rows have learnt lengths
+(DoRA) are kept, as the lengths they had cannot be told from the result.
 """
 
 from __future__ import annotations
@@ -92,7 +93,8 @@ def keep_for_undo(model: SamPromptable, base: SamPromptable, folder: Path) -> Pa
 
     save_adapter(model, folder / _ADAPTER)
     before, after = _tensors(base), _tensors(model)
-    changed = {key: tensor for key, tensor in before.items() if not _same(tensor, after.get(key))}
+    lengthened = {_weight_of(key, ".lengths") for key in after if key.endswith(".lengths")}
+    changed = {k: tensor for k, tensor in before.items() if k in lengthened or not _same(tensor, after.get(k))}
     with atomic_path(folder / _REPLACED) as temporary:
         save_file({key: tensor.contiguous().clone() for key, tensor in changed.items()}, str(temporary))
     facts = {
@@ -153,15 +155,20 @@ def _subtract(state: dict[str, Tensor], adapter: Mapping[str, Tensor], scale: fl
     """Take low-rank updates out of the weights they are in, in place of the mapping."""
     for name, outer in adapter.items():
         end = next((end for end in _UPDATES if name.endswith(end)), None)
-        if end is None:
+        if end is None or name.removesuffix("B") + "lengths" in adapter:
             continue
-        key = f"{name.removeprefix('sam.').removesuffix(end)}.weight"
+        key = _weight_of(name.removeprefix("sam."), ".B")
         first, last, parts = _UPDATES[end]
         weight = state[key].clone()
         rows = slice(first * len(weight) // parts, last * len(weight) // parts)
         inner = adapter[name.removesuffix("B") + "A"]
         weight[rows] = weight[rows] - scale * (outer.float() @ inner.float())
         state[key] = weight
+
+
+def _weight_of(name: str, end: str) -> str:
+    """Weight that a tensor of an update belongs to."""
+    return f"{name.removesuffix(end).rpartition('.')[0]}.weight"
 
 
 def _build(facts: dict[str, Any], state: Mapping[str, Tensor], name: str) -> SamPromptable:
