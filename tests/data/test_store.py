@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from store_fixtures import instance_case, instances, volume_case, volumes
 
-from samadapt.core.errors import DataError, StoreError
+from samadapt.core.errors import ConfigError, DataError, StoreError
 from samadapt.data.prepare import prepare
 from samadapt.data.records import OBJECT
 from samadapt.data.store import Store
@@ -94,7 +94,7 @@ def test_splits_and_names(store):
     assert all(parts)
     assert all(store.cases[i].split == "val" for i in parts[1])
     assert store.index_of("case03") == 3
-    with pytest.raises(DataError, match="'dev'"):
+    with pytest.raises(ConfigError, match="'dev'"):
         store.split("dev")
     with pytest.raises(DataError, match="'nobody'"):
         store.index_of("nobody")

@@ -217,10 +217,10 @@ def test_a_full_disk_while_measuring_is_named(
 ) -> None:
     import errno
 
-    def full(*_: object) -> str:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("samadapt.study.journal.asdict", full)
+    monkeypatch.setattr("samadapt.core.lines.open", full, raising=False)
     with pytest.raises(DiskFull, match=r"rows\.jsonl.*disk is full"):
         evaluate(model=str(small_model), data=phantom_store.path, out=tmp_path / "run")
     monkeypatch.undo()
