@@ -23,7 +23,7 @@ IMAGE_SIZES = ((72, 64), (192, 128))
 DETAIL = 16
 """Width of the detail branch on a user's data."""
 
-PHANTOM_MINUTES, DATA_MINUTES = 4.0, 11.5
+PHANTOM_MINUTES, DATA_MINUTES = 3.5, 11.5
 
 
 class DemoConfig(Config):
@@ -37,7 +37,7 @@ class DemoConfig(Config):
         "auto", description="How to adapt: auto is LoRA rank 4 as SAMed on phantoms, all weights on your data."
     )
     cases: int = Field(24, ge=6, description="Phantoms to generate.")
-    minutes: float | None = Field(None, gt=0, description="Minutes of training; 4 on phantoms, 11.5 on your data.")
+    minutes: float | None = Field(None, gt=0, description="Minutes of training; 3.5 on phantoms, 11.5 on your data.")
     seed: int = Field(0, description="Seed of phantoms, split, prompts and training.")
     resume: bool = Field(False, description="Go on with an interrupted demo, finished stages are kept.")
 
