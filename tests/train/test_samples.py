@@ -100,6 +100,19 @@ def test_object_samples_have_prompts_on_their_objects(store):
     assert len(set(same_batch)) == 1
 
 
+def test_a_batch_may_begin_with_several_clicks():
+    samples = ObjectSamples(ScenePictures(20, 0, 64), _prepare(), objects=2, jitter_px=0, most_points=4)
+    counts = []
+    for number in range(24):
+        sample = samples[Ticket(number, 0, number % 20)]
+        counts.append(sample["points"].shape[1])
+        for mask, points in zip(sample["masks"], sample["points"]):
+            assert all(mask[int(y), int(x)] == 1 for x, y in points)
+    assert set(counts) == {1, 2, 3, 4}
+    assert counts.count(1) > 8
+    assert {samples[Ticket(5, place, place)]["points"].shape[1] for place in range(5)} == {counts[5]}
+
+
 def test_generated_scenes_are_samples_too():
     pictures = ScenePictures(count=100, seed=0, size=64)
     samples = ObjectSamples(pictures, _prepare(AugmentConfig(), resolution=16), objects=3, jitter_px=2)

@@ -28,6 +28,7 @@ def _batch(box=True, size=64, resolution=64):
         "points": torch.tensor([[[2 * step, 2 * step]], [[5 * step, 6 * step]]]).expand(2, 2, 1, 2).contiguous(),
         "begin_with_box": torch.tensor([box, box]),
         "seed": torch.tensor([11, 12]),
+        "batch_seed": torch.tensor([5, 5]),
     }
 
 
@@ -47,6 +48,29 @@ def test_prompt_step_learns(box, resolution):
         losses.append(told["loss"].item())
     assert losses[-1] < 0.6 * losses[0]
     assert {"loss", "focal", "dice", "iou", "last_dice"} == set(told)
+
+
+def test_silent_rounds_lead_to_the_corrections_that_teach(monkeypatch):
+    model = models.fresh("test", seed=0)
+    inject(model, FullConfig(train_prompt_encoder=True))
+    step = make_step(model, InteractiveTask(rounds=1, silent_rounds=3)).train()
+    seen = []
+    original = type(model).decode_tokens
+
+    def watched(self, embedding, points, *rest, **options):
+        output = original(self, embedding, points, *rest, **options)
+        seen.append((0 if points is None else points.shape[2], output.low_res_logits.requires_grad))
+        return output
+
+    monkeypatch.setattr(type(model), "decode_tokens", watched)
+    lengths = set()
+    for seed in range(12):
+        seen.clear()
+        step(_batch() | {"batch_seed": torch.tensor([seed, seed])})["loss"].backward()
+        assert [clicks for clicks, _ in seen] == list(range(len(seen)))
+        assert [learns for _, learns in seen] == [True] + [False] * (len(seen) - 2) + [True]
+        lengths.add(len(seen))
+    assert lengths == {2, 3, 4, 5}
 
 
 def test_only_the_best_candidate_learns():

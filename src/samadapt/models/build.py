@@ -29,7 +29,7 @@ def empty_sam(architecture: Architecture) -> Any:
     Returns
     -------
     transformers.SamModel
-        With scaled-dot-product attention; with a fine path where the architecture has one.
+        With scaled-dot-product attention; with a fine path and a refiner where the architecture has them.
     """
     from transformers import SamModel
 
@@ -37,7 +37,7 @@ def empty_sam(architecture: Architecture) -> Any:
 
     config = sam_config(architecture)
     if architecture.fine:
-        config.fine_width = architecture.fine
+        config.fine_width, config.refine_width = architecture.fine, architecture.refine
     with torch.device("meta"):
         kind = FineSamModel if architecture.fine else SamModel
         return kind._from_config(config, attn_implementation="sdpa")

@@ -20,6 +20,7 @@ Rules = tuple[tuple[re.Pattern[str], str], ...]
 POSITION = "shared_image_embedding.positional_embedding"
 POSITION_ALIAS = "prompt_encoder.shared_embedding.positional_embedding"
 FINE = "fine.stem.conv.weight"
+REFINE = "mask_decoder.refine.enter.conv.weight"
 _IGNORED = ("pixel_mean", "pixel_std")
 
 _RULES: tuple[tuple[str, str], ...] = (
@@ -108,7 +109,8 @@ def infer_architecture(shapes: Shapes) -> Architecture:
         If a tensor that is needed to tell is absent, or the shapes contradict each other.
     """
     try:
-        return Architecture(**_vision(shapes), **_decoder(shapes), fine=shapes.get(FINE, (0,))[0])
+        fine, refine = shapes.get(FINE, (0,))[0], shapes.get(REFINE, (0,))[0]
+        return Architecture(**_vision(shapes), **_decoder(shapes), fine=fine, refine=refine)
     except KeyError as error:
         raise CheckpointError(
             f"the file has no {error.args[0]}, so it is not a complete SAM checkpoint",

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from samadapt.core.errors import PromptError
 from samadapt.models.maps import FeatureMaps, coarse
+from samadapt.models.refine import Prompts
 
 
 class DecoderOutput(NamedTuple):
@@ -84,7 +85,11 @@ def decode_tokens(
         tokens = torch.cat([tokens, sparse.flatten(0, 1).to(tokens.dtype)], dim=1)
     position = dense_position(sam, image.shape[-2:]).to(image.dtype).expand(len(image), -1, -1, -1)
     finest = [one.repeat_interleave(prompts, 0) for one in finer]
-    logits, iou, _ = predict_masks(decoder, tokens, image, position, finest)
+    logits, iou, _, features = predict_masks(decoder, tokens, image, position, finest)
+    if (refiner := getattr(decoder, "refine", None)) is not None:
+        given = [None if one is None else one.flatten(0, 1) for one in (points, point_labels, boxes, masks)]
+        asked = Prompts(sam.prompt_encoder.input_image_size, *given)
+        logits, iou = refiner(features, finest[0], logits, iou, asked)
     shape = (batch, prompts)
     return DecoderOutput(logits.float().reshape(*shape, *logits.shape[1:]), iou.float().reshape(*shape, *iou.shape[1:]))
 
@@ -176,10 +181,11 @@ def dense_map(sam: Any, embedding: Tensor, masks: Tensor | None, prompts: int) -
 
 def predict_masks(
     decoder: Any, tokens: Tensor, image: Tensor, position: Tensor, finer: list[Tensor], before: int = 0
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Logits (n, M, 4h, 4w), IoU (n, M) and tokens (n, N, C) after the transformer, of n = B * P prompts.
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Logits (n, M, 4h, 4w) and IoU (n, M) of n = B * P prompts, and what they were drawn from.
 
-    `finer` is empty or the finest and the finer map; `before` tokens precede that of the IoU.
+    That is tokens (n, N, C) after the transformer, and upscaled features (n, C / 8, 4h, 4w). `finer` is empty or the
+    finest and the finer map; `before` tokens precede that of the IoU.
     """
     queries, keys = decoder.transformer(
         point_embeddings=tokens[:, None],
@@ -196,7 +202,7 @@ def predict_masks(
     mlps = decoder.output_hypernetworks_mlps
     weights = torch.stack([mlp(queries[:, before + 1 + i]) for i, mlp in enumerate(mlps)], dim=1)
     logits = (weights @ upscaled.flatten(2)).unflatten(2, upscaled.shape[-2:])
-    return logits, decoder.iou_prediction_head(queries[:, before]), queries
+    return logits, decoder.iou_prediction_head(queries[:, before]), queries, upscaled
 
 
 def check_prompts(

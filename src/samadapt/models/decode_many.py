@@ -32,6 +32,8 @@ def can_decode_many(model: Any) -> bool:
     if not isinstance(model, SamPromptable) or type(model).decode is not SamPromptable.decode:
         return False
     decoder = model.sam.mask_decoder
+    if hasattr(decoder, "refine"):
+        return False
     if type(decoder) is not SamMaskDecoder or type(decoder.transformer) is not SamTwoWayTransformer:
         return False
     plain = all(type(layer) is SamTwoWayAttentionBlock for layer in decoder.transformer.layers)

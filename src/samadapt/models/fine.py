@@ -19,6 +19,9 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from transformers import SamModel
 
+from samadapt.models.layers import ConvLayer
+from samadapt.models.refine import Refiner
+
 
 class FinePath(nn.Module):
     """Two maps finer than the embedding.
@@ -36,14 +39,14 @@ class FinePath(nn.Module):
     def __init__(self, width: int, patch_size: int, channels: int) -> None:
         super().__init__()
         stride = patch_size // 4
-        self.stem = _Layer(3, width, 2 * stride - 1, stride)
-        self.first = _Layer(width, width)
-        self.reduce = _Layer(width, 2 * width, 3, 2)
-        self.second = _Layer(2 * width, 2 * width)
+        self.stem = ConvLayer(3, width, 2 * stride - 1, stride)
+        self.first = ConvLayer(width, width)
+        self.reduce = ConvLayer(width, 2 * width, 3, 2)
+        self.second = ConvLayer(2 * width, 2 * width)
         self.tokens = nn.Conv2d(channels, 2 * width, 1)
-        self.join_tokens = _Layer(2 * width, 2 * width)
+        self.join_tokens = ConvLayer(2 * width, 2 * width)
         self.lateral = nn.Conv2d(2 * width, width, 1)
-        self.join_first = _Layer(width, width)
+        self.join_first = ConvLayer(width, width)
         self.finest = nn.Conv2d(width, channels // 8, 1)
         self.finer = nn.Conv2d(2 * width, channels // 4, 1)
 
@@ -68,31 +71,21 @@ class FinePath(nn.Module):
 
 
 class FineSamModel(SamModel):  # type: ignore[misc]
-    """transformers' SamModel with a fine path beside its image encoder.
+    """transformers' SamModel with a fine path beside its image encoder, and perhaps a refiner in its mask decoder.
 
     Parameters
     ----------
     config : transformers.SamConfig
-        With `fine_width` beside the fields of SAM.
+        With `fine_width` and `refine_width` beside the fields of SAM; the latter may be 0, for no refiner.
     """
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
         vision = config.vision_config
         self.fine = FinePath(config.fine_width, vision.patch_size, vision.output_channels)
-
-
-class _Layer(nn.Module):
-    """Convolution, instance norm, leaky rectifier."""
-
-    def __init__(self, before: int, after: int, kernel: int = 3, stride: int = 1) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(before, after, kernel, stride, padding=kernel // 2, bias=False)
-        self.layer_norm = nn.InstanceNorm2d(after, affine=True)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, after, H / stride, W / stride)."""
-        return nn.functional.leaky_relu(self.layer_norm(self.conv(x)), 0.01)
+        if config.refine_width:
+            masks = config.mask_decoder_config.num_multimask_outputs + 1
+            self.mask_decoder.refine = Refiner(config.refine_width, vision.output_channels // 8, masks)
 
 
 def _twice(x: Tensor) -> Tensor:

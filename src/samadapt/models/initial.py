@@ -13,8 +13,9 @@ from samadapt.core.rng import named_seed
 def initial_tensor(name: str, shape: tuple[int, ...], fan_in: int, seed: int = 0) -> Tensor:
     """First value of one parameter, as the original SAM code draws it.
 
-    Position tables are zero, norms are the identity, embeddings and Fourier frequencies are standard normal, all other
-    weights and biases uniform within 1 / sqrt(fan in), PyTorch's default.
+    Position tables and the last layers of a refiner are zero, norms are the identity, embeddings and Fourier
+    frequencies are standard normal, all other weights and biases uniform within
+    1 / sqrt(fan in), PyTorch's default.
 
     Parameters
     ----------
@@ -29,7 +30,7 @@ def initial_tensor(name: str, shape: tuple[int, ...], fan_in: int, seed: int = 0
     -------
     Tensor of `shape`, float32
     """
-    if name.endswith("pos_embed") or ".rel_pos_" in name:
+    if name.endswith("pos_embed") or ".rel_pos_" in name or ".refine.last_" in name:
         return torch.zeros(shape)
     if "layer_norm" in name:
         return torch.ones(shape) if name.endswith("weight") else torch.zeros(shape)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -180,9 +180,10 @@ def _samples(
     zoom = Zoom(zoom_share(config, model), task.zoom_least, task.zoom_most)
     if not isinstance(task, InteractiveTask):
         return ObjectSamples(pictures, prepare, 1, jitter, zoom=zoom)
-    return ObjectSamples(
-        pictures, prepare, task.objects, jitter, task.box_share, zoom, "sam" if task.protocol == "sam" else "sammed2d"
-    )
+    sam = task.protocol == "sam"
+    most_points = task.first_points if sam and not validation else 1
+    style: Literal["sam", "sammed2d"] = "sam" if sam else "sammed2d"
+    return ObjectSamples(pictures, prepare, task.objects, jitter, task.box_share, zoom, style, most_points)
 
 
 def zoom_share(config: TrainConfig, model: SamPromptable) -> float:

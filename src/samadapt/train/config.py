@@ -66,7 +66,19 @@ class InteractiveTask(ClosenessConfig):
         "interactive", description="Segment objects from boxes and clicks, with corrections"
     )
     objects: int = Field(4, ge=1, description="Objects per image, drawn with replacement")
-    rounds: int = Field(2, ge=0, description="Correction clicks after the first prompt")
+    rounds: int = Field(2, ge=0, description="Correction clicks after the first prompt, each of which teaches")
+    silent_rounds: int = Field(
+        0,
+        ge=0,
+        description="Largest number of further correction clicks before those, answered without learning from the "
+        "answer: late corrections at the price of their answers alone; drawn for every batch (protocol sam)",
+    )
+    first_points: int = Field(
+        1,
+        ge=1,
+        description="Largest number of clicks a batch begins with where it does not begin with a box; one click half "
+        "the time, else drawn (protocol sam)",
+    )
     box_share: float = Field(0.5, ge=0, le=1, description="Share of batches that begin with a box instead of a click")
     jitter_px: float = Field(
         20, ge=0, description="Largest shift of each side of a first box, in pixels of a 1024 pixel image"

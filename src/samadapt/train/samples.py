@@ -151,7 +151,7 @@ class ObjectSamples(Dataset[Batch]):
     """Images with K objects and their first prompts.
 
     A sample holds "pixel_values" (3, S, S) float32, "masks" (K, R, R) uint8 (1 object, 0 not, `OUTSIDE` beyond the
-    image), "boxes" (K, 4) and "points" (K, 1, 2) float32 XY in model pixels, "begin_with_box" () bool, equal in a
+    image), "boxes" (K, 4) and "points" (K, N, 2) float32 XY in model pixels, "begin_with_box" () bool, equal in a
     whole batch, "seed" () int64 for the clicks of later rounds, and "batch_seed" () int64, equal in a whole batch.
 
     Attributes
@@ -170,6 +170,8 @@ class ObjectSamples(Dataset[Batch]):
     style : {"sam", "sammed2d"}
         "sam": the box grows on every side, the click is central or anywhere. "sammed2d": the box of the largest part
         is shifted, the click is anywhere.
+    most_points : int
+        Largest N, the clicks a batch begins with; 1 in half of the batches, else drawn, equal in a whole batch.
     """
 
     pictures: Pictures
@@ -179,6 +181,7 @@ class ObjectSamples(Dataset[Batch]):
     box_share: float = 1.0
     zoom: Zoom = Zoom()
     style: Literal["sam", "sammed2d"] = "sam"
+    most_points: int = 1
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -194,12 +197,14 @@ class ObjectSamples(Dataset[Batch]):
             change = Draw()
             found = self._masks(picture, change, rng)
         chosen = [found[i % len(found)] for i in range(self.objects)]
-        begin_with_box = named_rng("first prompt", seed, ticket.batch).random() < self.box_share
+        first = named_rng("first prompt", seed, ticket.batch)
+        begin_with_box = first.random() < self.box_share
+        count = 1 if first.random() < 0.5 else int(first.integers(1, self.most_points + 1))
         return {
             "pixel_values": self.prepare.pixels(picture.display, picture.grey, change),
             "masks": torch.from_numpy(np.stack([target for _, target in chosen])),
             "boxes": torch.stack([self._box(mask, rng) for mask, _ in chosen]),
-            "points": torch.stack([self._point(mask, rng) for mask, _ in chosen]),
+            "points": torch.stack([self._points(mask, count, rng) for mask, _ in chosen]),
             "begin_with_box": torch.tensor(begin_with_box),
             "seed": torch.tensor(named_seed("clicks", seed, ticket.batch, ticket.place) % 2**62),
             "batch_seed": torch.tensor(named_seed("rounds", seed, ticket.batch) % 2**62),
@@ -229,11 +234,12 @@ class ObjectSamples(Dataset[Batch]):
             return torch.from_numpy(noisy_box(box_of(largest_component(mask)), hw, rng).xyxy)
         return torch.from_numpy(jitter_box(box_of(mask), hw, self.jitter_px, rng).xyxy)
 
-    def _point(self, mask: NDArray[np.bool_], rng: np.random.Generator) -> Tensor:
-        """(1, 2) XY: any pixel of the object, or equally often its centre."""
+    def _points(self, mask: NDArray[np.bool_], count: int, rng: np.random.Generator) -> Tensor:
+        """(count, 2) XY: any pixels of the object; the first equally often its centre."""
         central = self.style == "sam" and rng.random() < 0.5
         xy: ArrayLike = centre_point(mask) if central else random_points(mask, 1, rng)[0]
-        return torch.as_tensor(np.asarray(xy, dtype=np.float32))[None]
+        first = torch.as_tensor(np.asarray(xy, dtype=np.float32))[None]
+        return first if count == 1 else torch.cat([first, torch.from_numpy(random_points(mask, count - 1, rng))])
 
 
 def _shuffled(picture: Picture, rng: np.random.Generator) -> list[int]:

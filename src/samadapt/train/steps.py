@@ -98,7 +98,8 @@ class InteractiveStep(Step):
     Every round all mask tokens answer. Of the three candidates only the one with the lowest loss learns, so that
     each may settle on another reading of an ambiguous prompt; the single-mask token learns wherever the prompt is
     more than one lone click. The predicted IoU of every learning round is regressed on the IoU of the thresholded
-    mask. The loss is the mean over rounds and objects, so it does not depend on how a batch is divided.
+    mask. Silent rounds (`InteractiveTask.silent_rounds`) come after the first and only lead to the later ones. The loss
+    is the mean over rounds and objects, so it does not depend on how a batch is divided.
 
     References
     ----------
@@ -116,15 +117,26 @@ class InteractiveStep(Step):
         boxes, points, labels = first_prompt(batch)
         masks: Tensor | None = None
         rounds: list[Loss] = []
-        for number in range(self.task.rounds + 1):
-            with self._precision(target.device):
+        silent = self._silent(batch)
+        last = silent + self.task.rounds
+        for number in range(last + 1):
+            teaches = number == 0 or number > silent
+            with self._precision(target.device), nullcontext() if teaches else torch.no_grad():
                 output = self.model.decode_tokens(embedding, points, labels, boxes, masks)
             logits = resize_logits(output.low_res_logits, target.shape[-1])
-            rounds.append(self._loss(logits, output.iou, target, single=boxes is not None or number > 0))
-            if number < self.task.rounds:
+            if teaches:
+                rounds.append(self._loss(logits, output.iou, target, single=boxes is not None or number > 0))
+            if number < last:
                 masks, chosen = _best(output.low_res_logits, logits, output.iou)
                 points, labels = self._click(points, labels, chosen, target, batch["seed"] + number)
         return told(mean_loss(rounds))
+
+    def _silent(self, batch: Batch) -> int:
+        """Rounds of this batch between the first and the corrections that teach."""
+        if not self.task.silent_rounds or not self.task.rounds:
+            return 0
+        seed = int(batch["batch_seed"][0])
+        return int(torch.randint(self.task.silent_rounds + 1, (), generator=torch.Generator().manual_seed(seed)))
 
     def answers(
         self,

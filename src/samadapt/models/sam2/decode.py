@@ -90,7 +90,7 @@ def decode_tokens(
         tokens = torch.cat([tokens, sparse.flatten(0, 1).to(tokens.dtype)], dim=1)
     position = dense_position(sam, image.shape[-2:]).to(image.dtype).expand(len(image), -1, -1, -1)
     finer = [one.repeat_interleave(prompts, 0) for one in maps.finer]
-    logits, iou, queries = predict_masks(decoder, tokens, image, position, finer, before=1)
+    logits, iou, queries, _ = predict_masks(decoder, tokens, image, position, finer, before=1)
     found = (logits, iou, decoder.pred_obj_score_head(queries[:, 0]))
     return Sam2Output.of(*(tensor.float().reshape(batch, prompts, *tensor.shape[1:]) for tensor in found))
 
