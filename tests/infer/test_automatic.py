@@ -32,12 +32,13 @@ LOOSE = {"pred_iou_thresh": 0.3, "stability_score_thresh": 0.7}
 
 
 class Stand:
-    """Nothing but encode, decode, preprocess and frame: a bright disc is found from any point in it."""
+    """Nothing but encode, decode, pixels, preprocess and frame: a bright disc is found from any point in it."""
 
     def __init__(self) -> None:
         self.base = fresh("test", image_size=64)
         self.mask_size, self.device, self.family = self.base.mask_size, torch.device("cpu"), "stand"
-        self.frame, self.preprocess, self.modules = self.base.frame, self.base.preprocess, self.base.modules
+        self.frame, self.preprocess, self.pixels = self.base.frame, self.base.preprocess, self.base.pixels
+        self.modules = self.base.modules
         self.eval = self.base.eval
         self.asked: list[dict] = []
 

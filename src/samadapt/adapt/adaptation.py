@@ -72,7 +72,7 @@ class Adaptation:
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         """{name: tensor} of everything that differs from the base model, detached, on the model's device."""
-        names = {*self.method.trainable(self.model, self.config), *head_names(self.model)}
+        names = {*self.method.trainable(self.model, self.config), *always_learning(self.model)}
         return {name: p.detach() for name, p in self.model.named_parameters() if name in names}
 
     def load_state_dict(self, state: Mapping[str, torch.Tensor], *, where: object = None) -> None:
@@ -164,6 +164,13 @@ def head_names(model: SamPromptable) -> list[str]:
     from samadapt.adapt.parts import HEAD, named
 
     return named(model, *HEAD)
+
+
+def always_learning(model: SamPromptable) -> list[str]:
+    """Parameters that learn whatever the method: those of a head, and of the channels a model was widened by."""
+    from samadapt.models.stem import stem_names
+
+    return head_names(model) + stem_names(model)
 
 
 def _require_same_names(own: Mapping[str, Any], given: Mapping[str, Any], where: object) -> None:

@@ -45,7 +45,8 @@ class AdapterInfo:
         Name of the preprocessing it was trained with, which takes the place of the base model's own.
     context : dict
         Window and whatever else the images were prepared with; "context" and "detail" are those of
-        `SemanticHead`, "zoom" is that of `samadapt.models.preprocess.Preprocessing`.
+        `SemanticHead`, "zoom" is that of `samadapt.models.preprocess.Preprocessing`, "channels" is what
+        `samadapt.models.stem.describe_channels` gives.
     parameters : int
         Number of stored values.
     versions : dict
@@ -92,10 +93,13 @@ def save_adapter(
     from safetensors.torch import save_file
 
     from samadapt.adapt.adaptation import require_adaptation
+    from samadapt.models.stem import describe_channels
 
     adaptation = require_adaptation(model)
     if context is not None:
         adaptation.context = dict(context)
+    if model.channels:
+        adaptation.context["channels"] = describe_channels(model)
     if model.head is not None:
         adaptation.context.setdefault("context", model.head.context)
         if model.head.detail:
@@ -135,7 +139,7 @@ def read_adapter_info(folder: str | Path) -> AdapterInfo:
 def load_adapter(model: SamPromptable, folder: str | Path) -> AdapterInfo:
     """Put a saved adapter into its base model, in place; what it trained may train on.
 
-    Head, method, tensors and the preprocessing it was trained with are restored.
+    Head, method, tensors, channels and the preprocessing it was trained with are restored.
 
     Parameters
     ----------
@@ -159,6 +163,7 @@ def load_adapter(model: SamPromptable, folder: str | Path) -> AdapterInfo:
     from samadapt.adapt.methods import inject, parse_config
     from samadapt.adapt.semantic import add_head
     from samadapt.models import preprocess
+    from samadapt.models.stem import restore_channels
 
     info = read_adapter_info(folder)
     require_base(model, info, where=folder)
@@ -167,16 +172,17 @@ def load_adapter(model: SamPromptable, folder: str | Path) -> AdapterInfo:
         config = parse_config(info.method)
     except ConfigError as error:
         raise CheckpointError(f"the method cannot be restored: {error}", where=folder) from error
+    if info.preprocessing != model.preprocessing.name:
+        model.preprocessing = preprocess.get(info.preprocessing, model.image_size)
+    if "zoom" in info.context:
+        model.preprocessing = replace(model.preprocessing, zoom=float(info.context["zoom"]))
+    restore_channels(model, info.context.get("channels", {}), folder)
     if info.label_set is not None:
         context, detail = int(info.context.get("context", 1)), int(info.context.get("detail", 0))
         add_head(model, info.label_set, context=context, detail=detail)
     adaptation = inject(model, config)
     adaptation.load_state_dict(state, where=folder)
     adaptation.context = dict(info.context)
-    if "zoom" in info.context:
-        model.preprocessing = replace(model.preprocessing, zoom=float(info.context["zoom"]))
-    if info.preprocessing != model.preprocessing.name:
-        model.preprocessing = preprocess.get(info.preprocessing, model.image_size)
     model.adapter_hash = file_hash(Path(folder) / WEIGHTS_FILE)
     return info
 

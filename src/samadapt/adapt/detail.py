@@ -31,13 +31,15 @@ class DetailBranch(nn.Module):
         Of the image encoder: pixels of one token's side, a power of two.
     channels : int
         Of the image embedding.
+    inputs : int
+        Of the image.
     """
 
-    def __init__(self, classes: int, width: int, patch_size: int, channels: int) -> None:
+    def __init__(self, classes: int, width: int, patch_size: int, channels: int, inputs: int = 3) -> None:
         super().__init__()
         widths = [width * min(2**level, 8) for level in range(patch_size.bit_length())]
         self.embedding = nn.Sequential(nn.Conv2d(channels, widths[-1], 1), nn.GroupNorm(1, widths[-1]))
-        self.down = nn.ModuleList(_Block(a, b) for a, b in zip([3, *widths[:-2]], widths[:-1]))
+        self.down = nn.ModuleList(_Block(a, b) for a, b in zip([inputs, *widths[:-2]], widths[:-1]))
         self.bottom = _Block(widths[-2] + widths[-1], widths[-1])
         self.up = nn.ModuleList(_Block(a + b, b) for a, b in zip(widths[:0:-1], widths[-2::-1]))
         self.answer = nn.Conv2d(width, classes, 1)
@@ -49,7 +51,7 @@ class DetailBranch(nn.Module):
 
         Parameters
         ----------
-        pixel_values : Tensor of shape (B, 3, S, S)
+        pixel_values : Tensor of shape (B, inputs, S, S)
         embedding : Tensor of shape (B, C, S / patch_size, S / patch_size)
 
         Returns

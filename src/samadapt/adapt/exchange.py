@@ -174,7 +174,7 @@ def answers(model: SamPromptable) -> list[Tensor]:
 
     size = model.image_size
     generator = torch.Generator().manual_seed(0)
-    pixels = torch.randn(1, 3, size, size, generator=generator)
+    pixels = torch.randn(1, model.inputs, size, size, generator=generator)
     points = torch.rand(1, 1, 2, 2, generator=generator) * size
     box = torch.tensor([[[0.2, 0.3, 0.7, 0.9]]]) * size
     model = model.eval()

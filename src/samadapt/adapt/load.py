@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from samadapt.adapt.specialist import find_specialist
+from samadapt.config.channels import channel_names
 from samadapt.core.errors import CheckpointError
 
 if TYPE_CHECKING:
     from samadapt.adapt.checkpoint import AdapterInfo
     from samadapt.models import SamPromptable
     from samadapt.models.loading import Checkpoint
+    from samadapt.models.stem import FurtherWeights
 
 
 def load_model(
-    name_or_path: str | Path, image_size: int | None = None, adapter: str | Path | None = None
+    name_or_path: str | Path,
+    image_size: int | None = None,
+    adapter: str | Path | None = None,
+    *,
+    channels: int | str | Sequence[str | int] | None = None,
+    further: FurtherWeights = "zero",
 ) -> SamPromptable:
     """Load a promptable model.
 
@@ -30,6 +38,13 @@ def load_model(
     adapter : path, optional
         Adapter folder or training run folder to put into the base model. A LoRA file of SAMed or SAMed_s is read too,
         and an image encoder of Medical SAM Adapter, to which the base lends its decoder.
+    channels : int, str, or sequence of str or int, optional
+        Channels of the image that the model is shown, by name or by number from 0: "nir,red,green". Three take the
+        places of red, green and blue; more widen the first layer of a base model, the first three keeping its weights.
+        A number N stands for the channels 0 to N - 1. None: colours, or what the adapter was trained with.
+    further : {"zero", "mean"}
+        Weights of the channels past the third: "zero", so that the model answers exactly as before until it learns, or
+        the mean of those of the colours times 3 / N.
 
     Returns
     -------
@@ -42,8 +57,21 @@ def load_model(
         If weights are missing, damaged, or of another model.
     AdapterMismatch
         If the adapter was made for another base model or image size.
+    ConfigError
+        If there are fewer than three channels.
     """
+    names = channel_names(channels)
+    model = _loaded(name_or_path, image_size, adapter)
+    if names:
+        from samadapt.data.channels import Channels
+        from samadapt.models.stem import choose_channels
 
+        _require_fitting(model, names)
+        choose_channels(model, Channels(names, model.channels.known), further=further)
+    return model
+
+
+def _loaded(name_or_path: str | Path, image_size: int | None, adapter: str | Path | None) -> SamPromptable:
     specialist = find_specialist(name_or_path)
     if specialist is not None:
         return _specialist(specialist, image_size, adapter)
@@ -59,6 +87,19 @@ def load_model(
     if Path(adapter).is_file():
         return _with_published(name_or_path, image_size, Path(adapter))
     return _with_adapter(name_or_path, image_size, find_adapter(adapter) or Path(adapter))
+
+
+def _require_fitting(model: SamPromptable, names: tuple[str, ...]) -> None:
+    """Only a base model can be widened: an adapter learnt with the channels it has."""
+    from samadapt.adapt.adaptation import adaptation_of
+
+    if len(names) != model.inputs and adaptation_of(model) is not None:
+        had = f" ({', '.join(model.channels.names)})" if model.channels else ""
+        raise CheckpointError(
+            f"the adapter learnt with {model.inputs} channels{had}, not with {len(names)}",
+            where=model.name,
+            remedy=f"Name {model.inputs}, or none.",
+        )
 
 
 def find_adapter(path: str | Path) -> Path | None:

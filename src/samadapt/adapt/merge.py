@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def merge(model: SamPromptable) -> SamPromptable:
-    """Fold the adaptation into the weights, in place.
+    """Fold the adaptation into the weights, in place; a widened first layer becomes one convolution.
 
     The outputs stay the same up to rounding. The model is a base model afterwards: it can be exported, or
     adapted again, but no longer be saved as an adapter. A prompt-free head stays.
@@ -22,6 +22,7 @@ def merge(model: SamPromptable) -> SamPromptable:
     ConfigError
         If the model is not adapted, or the method's modules are not linear and cannot be folded.
     """
+    from samadapt.models.stem import join_stem
     from samadapt.models.untrained import hash_model
 
     adaptation = require_adaptation(model)
@@ -32,6 +33,7 @@ def merge(model: SamPromptable) -> SamPromptable:
             remedy="Use the model as it is; the method 'lora' can be merged.",
         )
     adaptation.method.fold(model)
+    join_stem(model)
     remember(model, None)
     model.base_hash, model.adapter_hash = hash_model(model), ""
     return model

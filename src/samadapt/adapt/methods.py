@@ -7,7 +7,7 @@ import importlib
 import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
-from samadapt.adapt.adaptation import Adaptation, Method, adaptation_of, freeze_all_but, head_names, remember
+from samadapt.adapt.adaptation import Adaptation, Method, adaptation_of, always_learning, freeze_all_but, remember
 from samadapt.adapt.config import ENTRY_POINTS, ExternalConfig, FullConfig
 from samadapt.adapt.specialist import require_sam
 from samadapt.config import Config, load_config
@@ -63,7 +63,8 @@ def inject(model: SamPromptable, config: Config, *, seed: int = 0) -> Adaptation
     Parameters
     ----------
     model : SamPromptable
-        A base model, with or without a prompt-free head; a head's parameters always learn.
+        A base model, with or without a prompt-free head; a head's parameters always learn, as do the weights of
+        channels that it was widened by.
     config : MethodConfig
         LoraConfig, AdapterConfig, SamMed2dConfig, DecoderConfig, FullConfig, or a registered method's own.
     seed : int
@@ -94,7 +95,7 @@ def inject(model: SamPromptable, config: Config, *, seed: int = 0) -> Adaptation
         require_sam(model, str(getattr(config, "method", "")))
     with seeded("adapt", getattr(config, "method", ""), seed):
         method.insert(model, config)
-    freeze_all_but(model, [*method.trainable(model, config), *head_names(model)])
+    freeze_all_but(model, [*method.trainable(model, config), *always_learning(model)])
     adaptation = Adaptation(model, config, method)
     remember(model, adaptation)
     return adaptation

@@ -65,7 +65,7 @@ class SemanticHead:
         model : SamPromptable
         embedding : Tensor of shape (B, C, h, w), float, or FeatureMaps
             From `model.encode`.
-        pixel_values : Tensor of shape (B, 3, S, S), float
+        pixel_values : Tensor of shape (B, inputs, S, S), float
             What was encoded.
 
         Returns
@@ -152,7 +152,8 @@ def _branch(model: SamPromptable, classes: int, width: int) -> nn.Module:
     from samadapt.adapt.parts import placed
 
     patch = model.architecture.patch_size
-    return placed(DetailBranch(classes, width, patch, model.architecture.channels), model.sam.mask_decoder)
+    branch = DetailBranch(classes, width, patch, model.architecture.channels, model.inputs)
+    return placed(branch, model.sam.mask_decoder)
 
 
 def _replace_tokens(decoder: Any, count: int) -> None:

@@ -96,6 +96,7 @@ def load_specialist(description: Path, image_size: int | None = None) -> Special
     from samadapt.adapt.semantic import SemanticHead
     from samadapt.models.read import read_tensors
     from samadapt.models.specialists import assemble
+    from samadapt.models.stem import restore_channels
 
     tree = _checked(description)
     weights = description.with_suffix(".safetensors")
@@ -108,6 +109,7 @@ def load_specialist(description: Path, image_size: int | None = None) -> Special
         raise CheckpointError(f"damaged file: {error!r}", where=description) from error
     model = assemble(plan.at(image_size), state, preprocessing, where=weights)
     model.context = context
+    restore_channels(model, context.get("channels", {}), description)
     if labels:
         model.head = SemanticHead(labels, int(context.get("context", 1)))
     return model

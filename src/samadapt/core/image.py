@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +33,10 @@ class Image:
     window : tuple of float or None
         (low, high) intensities that map to 0 and 255 for display and for models; None: 8-bit as is,
         else the range of the data.
+    channels : tuple of str
+        Names along the last axis of (H, W, C); empty where unknown.
+    windows : tuple of tuple of float
+        (low, high) of every channel by itself; empty where all have that of the image.
     """
 
     pixels: NDArray[Any]
@@ -39,10 +44,13 @@ class Image:
     modality: str = ""
     source: str = ""
     window: tuple[float, float] | None = None
+    channels: tuple[str, ...] = ()
+    windows: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
         if self.pixels.ndim not in (2, 3) or self.pixels.shape[:2] != self.grid.shape:
             raise ShapeMismatch(f"pixels {self.pixels.shape} do not fit the grid {self.grid.shape}", where=self.source)
+        _require_one_a_channel(self.pixels.shape[2:], self.channels, self.windows, self.source)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -62,7 +70,7 @@ class Volume:
         Of shape (Z, Y, X).
     orientation : Orientation
         How the file's own axis order is restored on writing.
-    modality, source, window : see `Image`
+    modality, source, window, channels, windows : see `Image`
     """
 
     voxels: NDArray[Any]
@@ -71,10 +79,13 @@ class Volume:
     modality: str = ""
     source: str = ""
     window: tuple[float, float] | None = None
+    channels: tuple[str, ...] = ()
+    windows: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
         if self.voxels.ndim not in (3, 4) or self.voxels.shape[:3] != self.grid.shape:
             raise ShapeMismatch(f"voxels {self.voxels.shape} do not fit the grid {self.grid.shape}", where=self.source)
+        _require_one_a_channel(self.voxels.shape[3:], self.channels, self.windows, self.source)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -87,7 +98,22 @@ class Volume:
 
     def slice(self, index: int) -> Image:
         """Slice `index` along z, with the volume's window and modality."""
-        return Image(self.voxels[index], self.grid.slice(index), self.modality, f"{self.source}[{index}]", self.window)
+        return Image(
+            self.voxels[index],
+            self.grid.slice(index),
+            self.modality,
+            f"{self.source}[{index}]",
+            self.window,
+            self.channels,
+            self.windows,
+        )
+
+
+def _require_one_a_channel(tail: tuple[int, ...], names: Sized, windows: Sized, where: str) -> None:
+    count = tail[0] if tail else 1
+    for what, given in (("names", names), ("windows", windows)):
+        if len(given) not in (0, count):
+            raise ShapeMismatch(f"{len(given)} {what} for {count} channels", where=where)
 
 
 @dataclass(frozen=True, eq=False)

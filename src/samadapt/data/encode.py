@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from samadapt.core.atomic import disk_errors
 from samadapt.core.errors import DataError, NonFiniteValues, ShapeMismatch
 from samadapt.core.image import Image, LabelMap, LabelSet, Volume
+from samadapt.data.channels import windows_of
 from samadapt.data.chunks import checksum, compress_image, compress_labels
 from samadapt.data.labels import remap
 from samadapt.data.objects import layered_objects, semantic_objects
@@ -84,6 +85,8 @@ def encode_case(source: CaseSource, name: str, settings: EncodeSettings, part: P
         for z in range(len(volume)):
             encoder.add(volume.voxels[z], label.values[z] if isinstance(label, LabelMap) else label)
         file.flush()
+    channels = volume.voxels.shape[3] if volume.voxels.ndim == 4 else 1
+    own = channels > 1 and protocol is None
     record = CaseRecord(
         name=name,
         dataset=settings.dataset,
@@ -91,13 +94,15 @@ def encode_case(source: CaseSource, name: str, settings: EncodeSettings, part: P
         split="",
         modality=modality,
         shape=volume.shape,
-        channels=volume.voxels.shape[3] if volume.voxels.ndim == 4 else 1,
+        channels=channels,
         dtype=volume.voxels.dtype.name,
         affine=tuple(tuple(float(v) for v in row) for row in volume.grid.affine),
         orientation=volume.orientation,
         window=window,
         source=volume.source,
         is_volume=isinstance(loaded.image, Volume),
+        channel_names=volume.channels if channels > 1 else (),
+        channel_windows=windows_of(volume.voxels, modality, settings.window, window) if own else (),
     )
     return encoder.line(record, source.split)
 
@@ -194,7 +199,14 @@ def _one_slice(plane: Any) -> Any:
     grid = type(plane.grid)((1, *plane.grid.shape), plane.grid.affine)
     if isinstance(plane, LabelMap):
         return LabelMap(plane.values[None], grid, source=plane.source)
-    return Volume(plane.pixels[None], grid, modality=plane.modality, source=plane.source, window=plane.window)
+    return Volume(
+        plane.pixels[None],
+        grid,
+        modality=plane.modality,
+        source=plane.source,
+        window=plane.window,
+        channels=plane.channels,
+    )
 
 
 def _stored_type(volume: Volume, name: str) -> Volume:
@@ -206,7 +218,7 @@ def _stored_type(volume: Volume, name: str) -> Volume:
     dtype = _narrowest(voxels.dtype, low, high, whole)
     if dtype != voxels.dtype or voxels is not volume.voxels:
         voxels = voxels.astype(dtype, copy=False)
-    return Volume(voxels, volume.grid, volume.orientation, volume.modality, volume.source, volume.window)
+    return replace(volume, voxels=voxels)
 
 
 def _narrowest(dtype: np.dtype[Any], low: float, high: float, whole: bool) -> np.dtype[Any]:

@@ -153,7 +153,9 @@ def _kind(store: Store, config: ExportNnUnetConfig) -> _Kind:
     elif channels == 3 and not is_volume:
         names = ("R", "G", "B")
     else:
-        names = tuple(f"{modality} {number}" for number in range(channels))
+        named = {record.channel_names for record in store.cases}
+        plain_names = tuple(f"{modality} {number}" for number in range(channels))
+        names = (named.pop() if len(named) == 1 else ()) or plain_names
     plain = not is_volume and bytes_only and channels in (1, 3)
     return _Kind(".png" if plain else ".nii.gz", names)
 
@@ -185,8 +187,8 @@ def _image(store: Store, case: int, record: CaseRecord) -> Image | Volume:
 
 def _channel(image: Image | Volume, channel: int) -> Image | Volume:
     if isinstance(image, Volume):
-        return replace(image, voxels=np.ascontiguousarray(image.voxels[..., channel]))
-    return replace(image, pixels=np.ascontiguousarray(image.pixels[..., channel]))
+        return replace(image, voxels=np.ascontiguousarray(image.voxels[..., channel]), channels=(), windows=())
+    return replace(image, pixels=np.ascontiguousarray(image.pixels[..., channel]), channels=(), windows=())
 
 
 def _renumbered(store: Store, case: int, record: CaseRecord, numbers: Mapping[int, int]) -> LabelMap:

@@ -74,6 +74,10 @@ class CaseRecord:
         File it was read from.
     is_volume : bool
         False for a 2-D image.
+    channel_names : tuple of str
+        Of the last axis; empty where unknown.
+    channel_windows : tuple of tuple of float
+        (low, high) of every channel by itself; empty where all have `window`.
     """
 
     name: str
@@ -89,6 +93,8 @@ class CaseRecord:
     window: tuple[float, float]
     source: str
     is_volume: bool
+    channel_names: tuple[str, ...] = ()
+    channel_windows: tuple[tuple[float, float], ...] = ()
 
     @property
     def grid(self) -> Grid:
@@ -101,8 +107,9 @@ class CaseRecord:
         return self.grid.spacing_mm
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return asdict(self)
+        """JSON-ready; what is known of channels only where something is."""
+        tree = asdict(self)
+        return {key: value for key, value in tree.items() if value or not key.startswith("channel_")}
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> CaseRecord:
@@ -115,6 +122,8 @@ class CaseRecord:
                 "affine": tuple(tuple(float(v) for v in row) for row in raw["affine"]),
                 "orientation": tuple((int(axis), int(sign)) for axis, sign in raw["orientation"]),
                 "window": (float(raw["window"][0]), float(raw["window"][1])),
+                "channel_names": tuple(raw.get("channel_names", ())),
+                "channel_windows": tuple((float(low), float(high)) for low, high in raw.get("channel_windows", ())),
             }
         )
 

@@ -187,7 +187,8 @@ class Store:
         record = self.cases[case]
         pixels = self._pixels(record, self.row(case, z))
         source = f"{record.source}[{z}]" if record.is_volume else record.source
-        return Image(pixels, record.grid.slice(z), record.modality, source, record.window)
+        names, windows = record.channel_names, record.channel_windows
+        return Image(pixels, record.grid.slice(z), record.modality, source, record.window, names, windows)
 
     def labels(self, case: int, z: int) -> NDArray[Any]:
         """Class of every pixel of slice `z`: values of `label_set`, 0 background, or the ignore value.
@@ -232,7 +233,16 @@ class Store:
         voxels = np.empty((*record.shape, *tail), dtype=record.dtype)
         for z, row in enumerate(range(self.rows(case).start, self.rows(case).stop)):
             voxels[z] = self._pixels(record, row)
-        return Volume(voxels, record.grid, record.orientation, record.modality, record.source, record.window)
+        return Volume(
+            voxels,
+            record.grid,
+            record.orientation,
+            record.modality,
+            record.source,
+            record.window,
+            record.channel_names,
+            record.channel_windows,
+        )
 
     def label_map(self, case: int) -> LabelMap:
         """Classes of all slices of a case, see `labels`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -136,6 +137,33 @@ def to_display(pixels: NDArray[Any], window: Window | None) -> NDArray[np.float3
     if grey.shape[2] == 2:
         grey = np.concatenate([grey, grey.mean(axis=2, keepdims=True)], axis=2)
     return np.ascontiguousarray(np.broadcast_to(grey, (*grey.shape[:2], 3)))
+
+
+def display_channels(pixels: NDArray[Any], windows: Sequence[Window | None]) -> NDArray[np.float32]:
+    """Channels in 0..255, each by its own window.
+
+    Parameters
+    ----------
+    pixels : ndarray of shape (H, W, C)
+    windows : sequence of (float, float) or None
+        One a channel; None: 8-bit as is, else the range of all pixels.
+
+    Returns
+    -------
+    ndarray of shape (H, W, C), float32
+        Contiguous, in 0..255, not rounded.
+
+    Raises
+    ------
+    ShapeMismatch
+        If `pixels` is not a 2-D image of as many channels.
+    """
+    if pixels.ndim != 3 or 0 in pixels.shape or pixels.shape[2] != len(windows):
+        raise ShapeMismatch(f"{len(windows)} windows do not fit an image {pixels.shape}")
+    shown = np.empty(pixels.shape, np.float32)
+    for channel, window in enumerate(windows):
+        shown[..., channel] = _rescale(pixels[..., channel], _display_window(pixels) if window is None else window)
+    return shown
 
 
 def _parse_bounds(text: str) -> Window:

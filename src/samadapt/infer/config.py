@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field
 
 from samadapt.config import Config
+from samadapt.config.channels import ChannelNames
 
 
 class PredictConfig(Config):
@@ -16,6 +17,7 @@ class PredictConfig(Config):
     model: str = Field("tiny", description="Model name, checkpoint file, adapter folder or training run.")
     adapter: Path | None = Field(None, description="Adapter folder to load on top of the model.")
     image_size: int | None = Field(None, description="Side of the model's square input in pixels.")
+    channels: ChannelNames = ()
     box: tuple[str, ...] = Field((), description="x0,y0,x1,y1 in pixels of the image; repeat for several objects.")
     point: tuple[str, ...] = Field((), description="x,y,+ on the object or x,y,- beside it; repeat for more clicks.")
     slice: int | None = Field(None, ge=0, description="Slice of a volume that the prompts are on.")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def open_for(model: SamPromptable, source: Path, modality: str, window: str) -> Image | Volume:
-    """An image or volume with the window it is to be shown in.
+    """An image or volume with the window it is to be shown in; of every channel by itself if the model names channels.
 
     Parameters
     ----------
@@ -26,14 +26,20 @@ def open_for(model: SamPromptable, source: Path, modality: str, window: str) -> 
         "auto" for that of the training, or else by modality and data.
     """
     from samadapt import io
+    from samadapt.data.channels import windows_of
     from samadapt.data.window import window_of
 
     trained = trained_on(model)
-    image = io.open(source, modality=modality or str(trained.get("modality", "")))
+    named = bool(model.channels)
+    image = io.open(source, modality=modality or str(trained.get("modality", "")), channels=named)
     known = trained.get("window")
     policy = f"[{known[0]},{known[1]}]" if window == "auto" and isinstance(known, list) else window
     array = image.pixels if isinstance(image, Image) else image.voxels
-    return dataclasses.replace(image, window=window_of(array, image.modality, policy))
+    whole = window_of(array, image.modality, policy)
+    several = named and array.ndim > len(image.grid.shape)
+    return dataclasses.replace(
+        image, window=whole, windows=windows_of(array, image.modality, policy, whole) if several else ()
+    )
 
 
 def trained_on(model: SamPromptable) -> dict[str, Any]:

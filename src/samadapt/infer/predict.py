@@ -78,7 +78,8 @@ def predict(config: PredictConfig | None = None, **fields: Any) -> list[Predicte
     folder = config.source.is_dir() and not is_series(config.source)
     sources = find_images(config.source) if folder else [config.source]
     _check_output(config, folder)
-    model = load_model(config.model, config.image_size, config.adapter).to(choose_device(config.device)).eval()
+    model = load_model(config.model, config.image_size, config.adapter, channels=config.channels)
+    model = model.to(choose_device(config.device)).eval()
     done = []
     with progress("predicting", len(sources)) as advance:
         for source in sources:

@@ -67,8 +67,9 @@ class Predictor:
 
         Parameters
         ----------
-        image : Image, ndarray of shape (H, W) or (H, W, 3) in 0..255, or path
-            An `Image` (also a slice of a volume: `volume.slice(z)`) is mapped by its window.
+        image : Image, ndarray of shape (H, W) or (H, W, C) in 0..255, or path
+            An `Image` (also a slice of a volume: `volume.slice(z)`) is mapped by its window. Of more than three
+            channels the model must know which it is shown (`load_model(..., channels=...)`).
 
         Returns
         -------
@@ -83,9 +84,8 @@ class Predictor:
             If the file cannot be read.
         """
         from samadapt.infer.zoom import Viewer, whole_window
-        from samadapt.models.display import to_pixels
 
-        pixels, viewer = to_pixels(picture_of(image)), Viewer(self.model, KEPT_VIEWS)
+        pixels, viewer = self.model.pixels(picture_of(image)), Viewer(self.model, KEPT_VIEWS)
         with evaluating(self.model):
             (view,) = viewer.views([(pixels, whole_window((pixels.shape[0], pixels.shape[1])))])
         self._image = _Encoded(pixels, view, viewer)
@@ -202,7 +202,7 @@ class Predictor:
 
 @dataclass(frozen=True, eq=False)
 class _Encoded:
-    """The image being asked about, (H, W, 3) in 0..255, its view as a whole, and all views."""
+    """The image being asked about, (H, W, C) in 0..255, its view as a whole, and all views."""
 
     pixels: NDArray[np.float32]
     view: View

@@ -39,7 +39,7 @@ class Ask:
 
     Attributes
     ----------
-    pixels : ndarray of shape (H, W, 3), float32 in 0..255
+    pixels : ndarray of shape (H, W, C), float32 in 0..255
     points : Points, optional
     box : Box, optional
         Both in pixels of the image.

@@ -36,6 +36,8 @@ class Architecture:
         Width of the convolutional path beside the encoder (`samadapt.models.fine`); 0: none, as in SAM.
     refine : int
         Width of the network after the mask decoder (`samadapt.models.refine`), which needs a fine path; 0: none.
+    inputs : int
+        Channels of the image, at least 3.
     decoder_norm_eps : float
         1e-5 in the original code, 1e-6 in transformers' own conversions.
     ambiguous_windows : bool
@@ -61,6 +63,7 @@ class Architecture:
     mask_channels: int = 16
     fine: int = 0
     refine: int = 0
+    inputs: int = 3
     decoder_norm_eps: float = 1e-5
     ambiguous_windows: bool = False
 

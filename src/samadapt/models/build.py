@@ -48,6 +48,7 @@ def sam_config(a: Architecture) -> Any:
     from transformers import SamConfig, SamMaskDecoderConfig, SamPromptEncoderConfig, SamVisionConfig
 
     vision = SamVisionConfig(
+        num_channels=a.inputs,
         hidden_size=a.hidden,
         output_channels=a.channels,
         num_hidden_layers=a.depth,
@@ -120,7 +121,7 @@ def assemble(
     return SamPromptable(
         sam.train(False),
         wanted,
-        preprocessing.at(wanted.image_size),
+        preprocessing.fitted(wanted.image_size, wanted.inputs),
         name=name,
         family=family,
         base_hash=base_hash,

@@ -120,7 +120,7 @@ def infer_architecture(shapes: Shapes) -> Architecture:
 
 def _vision(shapes: Shapes) -> dict[str, Any]:
     _, grid, grid_w, hidden = shapes["vision_encoder.pos_embed"]
-    patch = shapes["vision_encoder.patch_embed.projection.weight"][-1]
+    _, inputs, _, patch = shapes["vision_encoder.patch_embed.projection.weight"]
     depth = count(shapes, r"vision_encoder\.layers\.(\d+)\.")
     head_dim = shapes["vision_encoder.layers.0.attn.rel_pos_h"][1]
     if grid != grid_w or hidden % head_dim:
@@ -130,6 +130,7 @@ def _vision(shapes: Shapes) -> dict[str, Any]:
     return {
         "image_size": grid * patch,
         "patch_size": patch,
+        "inputs": inputs,
         "hidden": hidden,
         "depth": depth,
         "heads": hidden // head_dim,

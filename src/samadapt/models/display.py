@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,20 +10,28 @@ from numpy.typing import NDArray
 from samadapt.core.errors import DataError, NonFiniteValues, ShapeMismatch
 from samadapt.core.image import Image
 
+if TYPE_CHECKING:
+    from samadapt.data.channels import Channels
+
 _REMEDY = "Give a samadapt Image (samadapt.open), whose window says what is black and white, or map to 0..255 first."
 
 
-def to_pixels(image: Image | NDArray[Any], *, where: object = None) -> NDArray[np.float32]:
-    """Image or array as (H, W, 3) float32 in 0..255.
+def to_pixels(
+    image: Image | NDArray[Any], channels: Channels | None = None, *, where: object = None
+) -> NDArray[np.float32]:
+    """Image or array as (H, W, C) float32 in 0..255.
 
     Parameters
     ----------
     image : Image, or ndarray of shape (H, W) or (H, W, C) in 0..255
         An `Image` is mapped by its window. Grey is repeated, alpha dropped.
+    channels : Channels, optional
+        What is shown instead of the colours.
 
     Returns
     -------
-    ndarray of shape (H, W, 3), float32
+    ndarray of shape (H, W, C), float32
+        C is 3 where no channels are named.
 
     Raises
     ------
@@ -33,18 +41,24 @@ def to_pixels(image: Image | NDArray[Any], *, where: object = None) -> NDArray[n
         If it holds NaN or infinity.
     DataError
         If an array's values cannot be 0..255.
+    ConfigError
+        If a named channel does not exist, or none is named of more than three.
     """
-    from samadapt.data.window import to_display
+    from samadapt.core.grid import Grid
+    from samadapt.data.channels import Channels
 
+    chosen = channels or Channels()
     if isinstance(image, Image):
         _require_finite(image.pixels, image.source or where)
-        return to_display(image.pixels, image.window)
+        return chosen.show(image)
     array = np.asarray(image)
-    if array.ndim not in (2, 3) or 0 in array.shape or (array.ndim == 3 and array.shape[2] > 4):
-        raise ShapeMismatch(f"an image array is (H, W) or (H, W, 3), not {array.shape}", where=where)
+    if array.ndim not in (2, 3) or 0 in array.shape or (array.ndim == 3 and array.shape[2] > 4 and not chosen):
+        wanted = "(H, W, C)" if chosen else "(H, W) or (H, W, 3)"
+        raise ShapeMismatch(f"an image array is {wanted}, not {array.shape}", where=where)
     _require_finite(array, where)
     _require_display_range(array, where)
-    return to_display(array, (0.0, 255.0))
+    modality = "RGB" if array.ndim == 3 and not chosen else ""
+    return chosen.show(Image(array, Grid.from_spacing(array.shape[:2], (1.0, 1.0)), modality, window=(0.0, 255.0)))
 
 
 def _require_finite(array: NDArray[Any], where: object) -> None:

@@ -34,12 +34,14 @@ class FinePath(nn.Module):
         Of the image encoder, a multiple of 4: the masks have four pixels for each token.
     channels : int
         C, of the embedding.
+    inputs : int
+        Channels of the image.
     """
 
-    def __init__(self, width: int, patch_size: int, channels: int) -> None:
+    def __init__(self, width: int, patch_size: int, channels: int, inputs: int = 3) -> None:
         super().__init__()
         stride = patch_size // 4
-        self.stem = ConvLayer(3, width, 2 * stride - 1, stride)
+        self.stem = ConvLayer(inputs, width, 2 * stride - 1, stride)
         self.first = ConvLayer(width, width)
         self.reduce = ConvLayer(width, 2 * width, 3, 2)
         self.second = ConvLayer(2 * width, 2 * width)
@@ -55,7 +57,7 @@ class FinePath(nn.Module):
 
         Parameters
         ----------
-        pixel_values : Tensor of shape (B, 3, S, S)
+        pixel_values : Tensor of shape (B, inputs, S, S)
         embedding : Tensor of shape (B, C, h, w)
 
         Returns
@@ -82,7 +84,7 @@ class FineSamModel(SamModel):  # type: ignore[misc]
     def __init__(self, config: Any) -> None:
         super().__init__(config)
         vision = config.vision_config
-        self.fine = FinePath(config.fine_width, vision.patch_size, vision.output_channels)
+        self.fine = FinePath(config.fine_width, vision.patch_size, vision.output_channels, vision.num_channels)
         if config.refine_width:
             masks = config.mask_decoder_config.num_multimask_outputs + 1
             self.mask_decoder.refine = Refiner(config.refine_width, vision.output_channels // 8, masks)

@@ -10,9 +10,11 @@ from typing import Any
 
 from torch import Tensor
 
+from samadapt.config.channels import channel_names
 from samadapt.core.atomic import atomic_path, write_json
 from samadapt.core.errors import CheckpointError
 from samadapt.core.progress import say
+from samadapt.data.channels import Channels
 from samadapt.models import catalog, hub, preprocess
 from samadapt.models.architecture import Architecture
 from samadapt.models.build import assemble, canonical
@@ -21,6 +23,7 @@ from samadapt.models.families import MSA, SAM2, Family, identify
 from samadapt.models.msa import plain
 from samadapt.models.promptable import SamPromptable
 from samadapt.models.read import read_tensors
+from samadapt.models.stem import COLOURS, describe_channels, restore_channels
 
 WEIGHTS = Path(__file__).parent / "weights"
 SIDE_FILE = "samadapt.json"
@@ -48,6 +51,8 @@ class Checkpoint:
         Fields of the network that a file beside the weights names.
     head : dict
         Classes of a prompt-free head, from the same file.
+    channels : dict
+        What `samadapt.models.stem.describe_channels` wrote into it.
     """
 
     state: Mapping[str, Tensor]
@@ -59,6 +64,7 @@ class Checkpoint:
     where: object = None
     architecture: dict[str, Any] = field(default_factory=dict)
     head: dict[str, Any] = field(default_factory=dict)
+    channels: dict[str, Any] = field(default_factory=dict)
 
 
 def load(
@@ -118,6 +124,17 @@ def from_checkpoint(
     preprocessing: str | None = None,
 ) -> SamPromptable:
     """Build the model of a checkpoint; see `load`."""
+    model = _built(checkpoint, image_size, allow, preprocessing)
+    if checkpoint.channels:
+        restore_channels(model, checkpoint.channels, checkpoint.where)
+    elif model.inputs > COLOURS:
+        model.channels = Channels(channel_names(model.inputs))
+    return model
+
+
+def _built(
+    checkpoint: Checkpoint, image_size: int | None, allow: Sequence[str], preprocessing: str | None
+) -> SamPromptable:
     family = identify(checkpoint.state)
     if not (family.loadable or _allows_adapters(family, checkpoint.state, allow)):
         raise CheckpointError(f"this is {family.title}", where=checkpoint.where, remedy=family.advice)
@@ -207,7 +224,8 @@ def save_packaged(model: SamPromptable, folder: Path, name: str, **facts: Any) -
     target = Path(folder) / f"{name}.safetensors"
     with atomic_path(target) as temporary:
         save_file(state, str(temporary))
-    plan = {"name": name, "family": model.family, "preprocessing": model.preprocessing.name}
+    plan: dict[str, Any] = {"name": name, "family": model.family, "preprocessing": model.preprocessing.name}
+    plan |= {"channels": describe_channels(model)} if model.channels else {}
     write_json(target.with_suffix(".json"), plan | {"architecture": model.architecture.as_dict()} | facts)
     return target
 
@@ -261,6 +279,7 @@ def _file(path: Path, name: str = "") -> Checkpoint:
         where=path,
         architecture=known.get("architecture", {}),
         head=known.get("head", {}),
+        channels=known.get("channels", {}),
     )
 
 
@@ -277,6 +296,7 @@ def _folder(folder: Path, name: str = "") -> Checkpoint:
         folder,
         known.get("architecture", {}),
         known.get("head", {}),
+        known.get("channels", {}),
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from samadapt.core.errors import CheckpointError, ShapeMismatch
+from samadapt.core.errors import CheckpointError, ConfigError, ShapeMismatch
 from samadapt.core.frames import Frame, longest_side
 
 if TYPE_CHECKING:
@@ -38,9 +39,9 @@ class Preprocessing:
     scale : {"0-255", "0-1", "min-max"}
         Range before mean and std; "min-max" is that of each image after resizing.
     mean, std : tuple of float
-        For each channel, in the units of `scale`.
+        For each of three or more inputs, in the units of `scale`.
     channels : {"rgb", "bgr"}
-        Order the network sees. Mean and std apply to positions, not to colours.
+        Order of the first three that the network sees. Mean and std apply to positions, not to colours.
     padding : {"corner", "centre"}
         Where the content lies in the square. Zeros, after normalising.
     zoom : float
@@ -53,8 +54,8 @@ class Preprocessing:
     resize: Resize = "longest"
     interpolation: str = "pil-bilinear"
     scale: Scale = "0-255"
-    mean: tuple[float, float, float] = _IMAGENET_MEAN
-    std: tuple[float, float, float] = _IMAGENET_STD
+    mean: tuple[float, ...] = _IMAGENET_MEAN
+    std: tuple[float, ...] = _IMAGENET_STD
     channels: Literal["rgb", "bgr"] = "rgb"
     padding: Literal["corner", "centre"] = "corner"
     zoom: float = 0.0
@@ -62,6 +63,43 @@ class Preprocessing:
     def at(self, size: int) -> Preprocessing:
         """Same way for another input size."""
         return replace(self, size=size)
+
+    def fitted(self, size: int, inputs: int) -> Preprocessing:
+        """Same way for another input size and, where there are more channels than it knows, for those."""
+        sized = self.at(size)
+        return sized if sized.inputs == inputs else sized.wide(inputs)
+
+    @property
+    def inputs(self) -> int:
+        """Channels it takes."""
+        return len(self.mean)
+
+    def wide(self, inputs: int, mean: Sequence[float] = (), std: Sequence[float] = ()) -> Preprocessing:
+        """Same way for more channels, the first three of which are treated as before.
+
+        Parameters
+        ----------
+        inputs : int
+            Channels, at least 3.
+        mean, std : sequence of float
+            Of the further channels, in the units of `scale`; by default the means of those of the first three.
+
+        Raises
+        ------
+        ConfigError
+            If there are not as many as further channels, or a deviation is not above zero.
+        """
+        further = inputs - 3
+        means, stds = (
+            tuple(map(float, given)) or (sum(own[:3]) / 3,) * further
+            for given, own in ((mean, self.mean), (std, self.std))
+        )
+        if len(means) != further or len(stds) != further or min(stds, default=1.0) <= 0:
+            raise ConfigError(
+                f"{further} further channels need as many means and positive deviations, not {means} and {stds}",
+                where="channels",
+            )
+        return replace(self, mean=(*self.mean[:3], *means), std=(*self.std[:3], *stds))
 
     def frame(self, hw: tuple[int, int]) -> Frame:
         """Where an (H, W) image comes to lie in the square.
@@ -83,16 +121,23 @@ class Preprocessing:
 
         Parameters
         ----------
-        display : ndarray of shape (H, W, 3), float32 in 0..255
+        display : ndarray of shape (H, W, C), float32 in 0..255
+            C is `inputs`.
 
         Returns
         -------
-        Tensor of shape (3, size, size), float32
+        Tensor of shape (C, size, size), float32
+
+        Raises
+        ------
+        ShapeMismatch
+            If the image has another number of channels.
         """
         import torch
 
         from samadapt.models.resize import resize_array
 
+        self._require_inputs(display.shape[2])
         frame = self.frame(display.shape[:2])
         resized = resize_array(display, frame.content_hw, self.interpolation)
         chw = torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1), dtype=np.float32))
@@ -103,18 +148,20 @@ class Preprocessing:
 
         Parameters
         ----------
-        display : Tensor of shape (B, 3, H, W) in 0..255
+        display : Tensor of shape (B, C, H, W) in 0..255
+            C is `inputs`.
 
         Returns
         -------
-        Tensor of shape (B, 3, size, size), float32
+        Tensor of shape (B, C, size, size), float32
         """
         import torch
 
         from samadapt.models.resize import resize_tensor
 
-        if display.ndim != 4 or display.shape[1] != 3:
-            raise ShapeMismatch(f"image tensors are (3, H, W) or (B, 3, H, W), not {tuple(display.shape)}")
+        if display.ndim != 4 or display.shape[1] != self.inputs:
+            c = self.inputs
+            raise ShapeMismatch(f"image tensors are ({c}, H, W) or (B, {c}, H, W), not {tuple(display.shape)}")
         hw = (int(display.shape[2]), int(display.shape[3]))
         frame = self.frame(hw)
         if hw == frame.content_hw:
@@ -129,29 +176,35 @@ class Preprocessing:
 
         Parameters
         ----------
-        content : Tensor of shape (B, 3, h, w) in 0..255, float32
+        content : Tensor of shape (B, C, h, w) in 0..255, float32
         frame : Frame
             Of these images.
 
         Returns
         -------
-        Tensor of shape (B, 3, size, size)
+        Tensor of shape (B, C, size, size)
         """
         from torch.nn.functional import pad
 
         if self.channels == "bgr":
-            content = content.flip(1)
+            content = content[:, [2, 1, 0, *range(3, content.shape[1])]]
         if self.scale == "0-1":
             content = content / 255.0
         elif self.scale == "min-max":
-            low = content.amin(dim=(1, 2, 3), keepdim=True)
-            content = (content - low) / (content.amax(dim=(1, 2, 3), keepdim=True) - low).clamp(min=1e-8)
+            content = _stretched(content)
         mean, std = (content.new_tensor(values)[:, None, None] for values in (self.mean, self.std))
         normal = (content - mean) / std
         (h, w), (top, left) = frame.content_hw, frame.offset_yx
         if (h, w) == (self.size, self.size):
             return normal
         return pad(normal, (left, self.size - w - left, top, self.size - h - top))
+
+    def _require_inputs(self, channels: int) -> None:
+        if channels != self.inputs:
+            raise ShapeMismatch(
+                f"this model takes {self.inputs} channels, not {channels}",
+                remedy="Name the channels of the image in their order: --channels, or load_model(..., channels=...).",
+            )
 
     def _content(self, hw: tuple[int, int]) -> tuple[int, int]:
         square = (self.size, self.size)
@@ -163,6 +216,16 @@ class Preprocessing:
         if self.padding == "centre" and max(hw) < self.size:
             return hw
         return square
+
+
+def _stretched(content: Tensor) -> Tensor:
+    """(B, C, h, w) to 0..1: the first three channels by their common range, each further one by its own."""
+    import torch
+
+    parts = [content[:, :3], *(content[:, c : c + 1] for c in range(3, content.shape[1]))]
+    lows = [part.amin(dim=(1, 2, 3), keepdim=True) for part in parts]
+    ranges = [(part.amax(dim=(1, 2, 3), keepdim=True) - low).clamp(min=1e-8) for part, low in zip(parts, lows)]
+    return torch.cat([(part - low) / size for part, low, size in zip(parts, lows, ranges)], dim=1)
 
 
 _ZEROS, _ONES = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from samadapt.core.errors import CheckpointError
 from samadapt.core.frames import Frame
 from samadapt.core.image import Image
+from samadapt.data.channels import AS_THEY_ARE
 from samadapt.models.architecture import Architecture
 from samadapt.models.decode import DecoderOutput, decode_tokens, select
 from samadapt.models.display import to_pixels
@@ -47,6 +48,8 @@ class SamPromptable(nn.Module):
     ----------
     head : samadapt.adapt.SemanticHead or None
         Prompt-free head, where one was added.
+    channels : Channels
+        What of an image the model is shown; colours by default.
     adapter_hash : str
         Hash of the adapter's weights file, where one was loaded; else "".
     encoder_only : bool
@@ -71,7 +74,7 @@ class SamPromptable(nn.Module):
         self.sam = sam
         self.head: Any = None
         self.detail: torch.nn.Module | None = None
-        self.architecture, self.preprocessing = architecture, preprocessing
+        self.architecture, self.preprocessing, self.channels = architecture, preprocessing, AS_THEY_ARE
         self.name, self.family, self.base_hash, self.adapter_hash = name, family, base_hash, ""
         self.report, self.multimask, self.encoder_only = report or LoadReport(), multimask, False
         self.image_size, self.mask_size = architecture.image_size, architecture.mask_size
@@ -86,6 +89,11 @@ class SamPromptable(nn.Module):
     def zoom(self) -> float:
         """Side of the square around an object that the model wants to see, in boxes; 0: the whole image."""
         return self.preprocessing.zoom
+
+    @property
+    def inputs(self) -> int:
+        """Channels of the input."""
+        return self.preprocessing.inputs
 
     @property
     def mask_tokens(self) -> int:
@@ -111,17 +119,33 @@ class SamPromptable(nn.Module):
         """Mapping between an (H, W) image and this model's input."""
         return self.preprocessing.frame(hw)
 
+    def pixels(self, image: Image | NDArray[Any]) -> NDArray[np.float32]:
+        """What the model looks at, before its preprocessing.
+
+        Parameters
+        ----------
+        image : Image, ndarray (H, W) or (H, W, C)
+            As `preprocess` takes one.
+
+        Returns
+        -------
+        ndarray of shape (H, W, inputs), float32
+            In 0..255.
+        """
+        return to_pixels(image, self.channels)
+
     def preprocess(self, image: Pictures) -> Tensor:
         """Input tensor of one or several images.
 
         Parameters
         ----------
-        image : Image, ndarray (H, W) or (H, W, 3), Tensor (3, H, W) or (B, 3, H, W), or a list of these
-            Arrays and tensors in 0..255; an `Image` is mapped by its window.
+        image : Image, ndarray (H, W) or (H, W, C), Tensor (C, H, W) or (B, C, H, W), or a list of these
+            Arrays and tensors in 0..255; an `Image` is mapped by its window. Tensors hold the model's own inputs,
+            C = 3 but for a widened model; of others `channels` are taken.
 
         Returns
         -------
-        Tensor of shape (B, 3, S, S), float32
+        Tensor of shape (B, C, S, S), float32
             On the model's device.
 
         Raises
@@ -132,7 +156,7 @@ class SamPromptable(nn.Module):
         if isinstance(image, Tensor):
             return self.preprocessing.apply_batch(image if image.ndim == 4 else image[None]).to(self.device)
         if isinstance(image, Image | np.ndarray):
-            return self.preprocessing.apply(to_pixels(image))[None].to(self.device)
+            return self.preprocessing.apply(self.pixels(image))[None].to(self.device)
         return torch.cat([self.preprocess(one) for one in image])
 
     def encode(self, pixel_values: Tensor) -> Any:
@@ -140,7 +164,7 @@ class SamPromptable(nn.Module):
 
         Parameters
         ----------
-        pixel_values : Tensor of shape (B, 3, S, S)
+        pixel_values : Tensor of shape (B, C, S, S)
             As `preprocess` makes it.
 
         Returns

@@ -14,17 +14,17 @@ Pixels = NDArray[np.float32]
 
 
 def resize_array(image: Pixels, hw: tuple[int, int], how: str) -> Pixels:
-    """Resize (H, W, 3) to (h, w, 3); an image that has this size already is returned as it is.
+    """Resize (H, W, C) to (h, w, C); an image that has this size already is returned as it is.
 
     Parameters
     ----------
-    image : ndarray of shape (H, W, 3), float32 in 0..255
+    image : ndarray of shape (H, W, C), float32 in 0..255
     hw : tuple of int
     how : {"pil-bilinear", "bilinear", "cubic-antialiased", "cubic", "nearest"}
 
     Returns
     -------
-    ndarray of shape (h, w, 3), float32
+    ndarray of shape (h, w, C), float32
     """
     if image.shape[:2] == tuple(hw):
         return image
@@ -33,9 +33,10 @@ def resize_array(image: Pixels, hw: tuple[int, int], how: str) -> Pixels:
     if how == "nearest":
         return _nearest(image, hw)
     one = {"pil-bilinear": _pil, "cubic-antialiased": _cubic_antialiased, "cubic": _cubic}[how]
+    channels = image.shape[2]
     if (image[..., :1] == image).all():  # grey: once instead of three times
-        return np.repeat(one(image[..., 0], hw)[..., None], 3, axis=2)
-    return np.stack([one(image[..., c], hw) for c in range(3)], axis=2)
+        return np.repeat(one(image[..., 0], hw)[..., None], channels, axis=2)
+    return np.stack([one(image[..., c], hw) for c in range(channels)], axis=2)
 
 
 def resize_tensor(images: Tensor, hw: tuple[int, int]) -> Tensor:

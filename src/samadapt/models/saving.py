@@ -19,6 +19,7 @@ from samadapt.models.loading import SIDE_FILE
 from samadapt.models.promptable import SamPromptable
 from samadapt.models.sam2.names import to_meta as sam2_to_meta
 from samadapt.models.sam2.promptable import Sam2Promptable
+from samadapt.models.stem import describe_channels
 
 SUFFIXES = (".pth", ".pt", ".safetensors")
 
@@ -117,4 +118,4 @@ def _facts(model: SamPromptable) -> dict[str, Any]:
         "preprocessing": model.preprocessing.name,
         "multimask": model.multimask,
         "architecture": model.architecture.as_dict(),
-    }
+    } | ({"channels": describe_channels(model)} if model.channels else {})

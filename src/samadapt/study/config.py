@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import Field, field_validator, model_validator
 
 from samadapt.config import Config
+from samadapt.config.channels import ChannelNames
 from samadapt.core.errors import ConfigError
 from samadapt.core.plans import ALIASES, parse_plan
 
@@ -22,6 +23,7 @@ class EvaluateConfig(Config):
     image_size: int | None = Field(
         None, description="Side of the model's square input in pixels; its own if not given."
     )
+    channels: ChannelNames = ()
     data: Path = Field(description="Prepared store.")
     split: str = Field("test", description="Split to measure: train, val, test or all.")
     prompts: tuple[str, ...] = Field(

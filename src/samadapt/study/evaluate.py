@@ -15,6 +15,7 @@ from samadapt.core.manifest import close_run, open_run, require_free
 from samadapt.core.plans import ClickPlan, parse_plan
 from samadapt.core.progress import progress
 from samadapt.core.prompts import PromptSet
+from samadapt.data.channels import require_shown
 from samadapt.data.store import Store
 from samadapt.metrics import convention
 from samadapt.study.answers import Answer, agreement
@@ -78,7 +79,7 @@ def evaluate(config: EvaluateConfig | None = None, **fields: Any) -> Evaluation:
     Raises
     ------
     ConfigError
-        If a field is unknown or does not fit.
+        If a field is unknown or does not fit, or a case lacks a channel that the model is shown.
     DataError
         If the split is empty, or nothing in it is labelled and prompts are to be drawn from labels.
     PromptError
@@ -94,6 +95,7 @@ def evaluate(config: EvaluateConfig | None = None, **fields: Any) -> Evaluation:
     require_free(config.out, "evaluate", plain, resume=config.resume)
     began = time.perf_counter()
     model = _load(config)
+    require_shown(store, cases, model.channels)
     manifest = open_run(config.out, "evaluate", plain, resume=config.resume)
     write_text(config.out / "config.yaml", dump(config))
     prompt_sets = _prompt_sets(store, cases, config)
@@ -151,7 +153,8 @@ def _load(config: EvaluateConfig) -> SamPromptable:
     from samadapt.infer.semantic import require_head
     from samadapt.models.device import choose_device
 
-    model = load_model(config.model, config.image_size, config.adapter).to(choose_device(config.device)).eval()
+    model = load_model(config.model, config.image_size, config.adapter, channels=config.channels)
+    model = model.to(choose_device(config.device)).eval()
     if "none" in config.prompts:
         require_head(model)
     if model.head is not None and set(config.prompts) != {"none"}:

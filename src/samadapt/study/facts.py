@@ -19,4 +19,4 @@ def model_facts(model: SamPromptable) -> dict[str, Any]:
         "adapter_hash": model.adapter_hash,
         "parameters_total": sum(p.numel() for p in model.parameters()),
         "task": "prompts" if model.head is None else "semantic",
-    }
+    } | ({"channels": list(model.channels.names)} if model.channels else {})

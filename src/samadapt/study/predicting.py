@@ -16,7 +16,6 @@ from samadapt import prompts as prompting
 from samadapt.core.prompts import Prompt, PromptSet
 from samadapt.infer.upscale import to_original
 from samadapt.infer.zoom import Ask, Viewer, answer
-from samadapt.models.display import to_pixels
 from samadapt.study.answers import Answer, judge
 from samadapt.study.prompting import box_of_row, key_of, numbers_of
 
@@ -174,7 +173,7 @@ class _CloseEye:
 
     def __init__(self, model: SamPromptable, images: list[Image]) -> None:
         self.viewer = Viewer(model, keep=4 * len(images))
-        self.pixels = [to_pixels(image) for image in images]
+        self.pixels = [model.pixels(image) for image in images]
 
     def answers(self, prompts: list[list[Prompt]]) -> Iterator[Candidates]:
         """Candidates object by object, image by image."""

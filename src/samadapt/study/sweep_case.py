@@ -16,7 +16,6 @@ from samadapt.core.prediction import Prediction
 from samadapt.core.prompts import Box, Points
 from samadapt.core.rng import named_rng
 from samadapt.infer.zoom import Ask, Viewer, answer
-from samadapt.models.display import to_pixels
 from samadapt.prompts.clicks import ClickPolicy
 from samadapt.study.prompting import instances_apart, key_of, numbers_of
 from samadapt.study.rounds import play
@@ -128,7 +127,7 @@ class CaseSweep:
         """
         rows = self.store.objects[self.store.objects_of(self.case)]
         for z in np.unique(rows["z"]).tolist():
-            pixels = _pixels(self.store.image(self.case, z), phases)
+            pixels = _pixels(self.model, self.store.image(self.case, z), phases)
             numbers = [n for n in numbers_of(self.store, self.case, z) if self.store.objects["label"][n] in self.labels]
             here = _Slice(self, Viewer(self.model), pixels, numbers)
             for policy in policies:
@@ -146,12 +145,12 @@ class CaseSweep:
         self.counts[policy][(view.name, choice, int(row["label"]), apart)].add(predicted, truth)
 
 
-def _pixels(image: Image, phases: int) -> list[Pixels]:
-    """(H, W, 3) of every phase."""
+def _pixels(model: SamPromptable, image: Image, phases: int) -> list[Pixels]:
+    """(H, W, C) of every phase."""
     if not phases:
-        return [to_pixels(image)]
+        return [model.pixels(image)]
     grids = [Image(image.pixels[..., p], image.grid, image.modality, image.source, image.window) for p in range(phases)]
-    return [to_pixels(one) for one in grids]
+    return [model.pixels(one) for one in grids]
 
 
 @dataclass(frozen=True, eq=False)

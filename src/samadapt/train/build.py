@@ -15,10 +15,12 @@ from samadapt.adapt.load import load_model
 from samadapt.adapt.methods import inject
 from samadapt.adapt.semantic import add_head
 from samadapt.core.errors import ConfigError
+from samadapt.data.channels import Channels, channels_in, require_shown
 from samadapt.data.store import Store
 from samadapt.models import SamPromptable, preprocess
 from samadapt.models.architecture import KNOWN, Architecture
 from samadapt.models.specialists import NAMES as SPECIALISTS
+from samadapt.models.stem import choose_channels, describe_channels
 from samadapt.train.config import NEW, SYNTHETIC, AugmentConfig, InteractiveTask, SemanticTask, TrainConfig
 from samadapt.train.coverage import require_labelled
 from samadapt.train.fast_encoder import halve_frozen, quicken
@@ -72,8 +74,8 @@ def build(config: TrainConfig, device: torch.device) -> Parts:
         If something does not exist or does not fit.
     """
     store = None if config.data == SYNTHETIC else Store.open(config.data)
-    pictures = _pictures(config, store)
     model = _model(config, store).to(device)
+    pictures = _pictures(config, store, model.channels)
     bf16 = uses_bf16(config, device)
     quicken(model.encoder_parts[0])
     if bf16:
@@ -83,7 +85,8 @@ def build(config: TrainConfig, device: torch.device) -> Parts:
     samples = _samples(config, pictures, model)
     views = 1 if store is not None else config.synthetic.views
     order = Order(len(pictures), config.batch_size, config.seed, _weights(config, store, pictures), views)
-    return Parts(model, step, samples, order, _validator(config, step, store, device), _context(config, store, model))
+    validator = _validator(config, step, store, device)
+    return Parts(model, step, samples, order, validator, _context(config, store, model))
 
 
 def build_optimizer(config: TrainConfig, model: SamPromptable) -> torch.optim.AdamW:
@@ -118,10 +121,28 @@ def cpu_has_bf16() -> bool:
     return any(check is not None and check() for check in checks)
 
 
+def _choose_channels(config: TrainConfig, store: Store, model: SamPromptable) -> None:
+    """Show the model the named channels of the store, once it is known that every case has them.
+
+    Raises
+    ------
+    ConfigError
+        If a case lacks a named channel, or has more than three and none is named.
+    """
+    channels = channels_in(store, config.channels or model.channels.names)
+    for split in (config.train_split, config.validation_split):
+        require_shown(store, store.split(split), channels)
+    statistics = {"mean": config.stem.mean, "std": config.stem.std}
+    choose_channels(model, channels, further=config.stem.further, statistics=statistics)
+
+
 def _model(config: TrainConfig, store: Store | None) -> SamPromptable:
     model = _base(config, store)
     if config.preprocessing is not None:
-        model.preprocessing = preprocess.get(config.preprocessing, model.image_size)
+        named = preprocess.get(config.preprocessing, model.image_size)
+        model.preprocessing = named.fitted(model.image_size, model.inputs)
+    if store is not None:
+        _choose_channels(config, store, model)
     if isinstance(config.task, SemanticTask) and store is not None and model.head is None:
         add_head(model, store.label_set, context=config.context, detail=config.task.detail, seed=config.seed)
     method = config.method
@@ -145,8 +166,9 @@ def _new(config: TrainConfig) -> SamPromptable:
         raise ConfigError("a new model has nothing to adapt", where="method", remedy="Set method.method=full.")
     if new.network not in KNOWN:
         raise ConfigError(f"no network is called {new.network!r}", where="new.network", remedy=f"Known: {list(KNOWN)}.")
+    inputs = {"inputs": len(config.channels)} if config.channels else {}
     try:
-        network: Architecture = replace(KNOWN[new.network], **new.fields)  # type: ignore[arg-type]
+        network: Architecture = replace(KNOWN[new.network], **inputs | new.fields)  # type: ignore[arg-type]
     except TypeError as error:
         raise ConfigError(f"not a field of a network ({error})", where="new.fields") from error
     return models.fresh(
@@ -154,14 +176,14 @@ def _new(config: TrainConfig) -> SamPromptable:
     )
 
 
-def _pictures(config: TrainConfig, store: Store | None) -> StorePictures | ScenePictures:
+def _pictures(config: TrainConfig, store: Store | None, channels: Channels) -> StorePictures | ScenePictures:
     if store is None:
         return ScenePictures(config.synthetic.epoch_scenes, config.seed, config.synthetic.size)
     rows = split_rows(store, config.train_split, config.train_fraction, config.seed)
     require_labelled(store, config.train_split, rows)
     if not isinstance(config.task, SemanticTask):
         rows = rows[np.isin(rows, np.unique(store.objects["slice"]))]
-    return StorePictures(store, rows, config.context)
+    return StorePictures(store, rows, config.context, channels)
 
 
 def _samples(
@@ -223,7 +245,7 @@ def _validator(config: TrainConfig, step: Step, store: Store | None, device: tor
         scenes = ScenePictures(config.synthetic.validation_scenes, config.seed, config.synthetic.size, "validation")
         return _object_validator(config, scenes, step, device, keep=True)
     choose = chosen_rows if isinstance(step, SemanticStep) else filled_rows
-    everything = StorePictures(store, np.zeros(0, np.int64), config.context)
+    everything = StorePictures(store, np.zeros(0, np.int64), config.context, step.model.channels)
     pictures = choose(everything, config.validation_split, limits.max_cases, limits.max_slices)
     if not len(pictures):
         return None
@@ -252,8 +274,11 @@ def _context(config: TrainConfig, store: Store | None, model: SamPromptable) -> 
         context["zoom"] = (model.zoom or ZOOM) if zoom_share(config, model) else 0.0
     if store is not None:
         windows = {tuple(record.window) if record.window else None for record in store.cases[:64]}
-        context["window"] = list(next(iter(windows)) or ()) or None if len(windows) == 1 else "per case"
+        alike = len(windows) == 1 and not (model.channels and any(c.channel_windows for c in store.cases[:64]))
+        context["window"] = list(next(iter(windows)) or ()) or None if alike else "per case"
         modalities = {record.modality for record in store.cases[:64]}
         context["modality"] = next(iter(modalities)) if len(modalities) == 1 else ""
         context["store"] = store.fingerprint
+    if model.channels:
+        context["channels"] = describe_channels(model)
     return context

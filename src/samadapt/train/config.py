@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from samadapt.adapt.config import LoraConfig, MethodConfig
 from samadapt.config.base import Config
+from samadapt.config.channels import ChannelNames
 from samadapt.models.specialists.plan import NAMES as SPECIALISTS
 
 SYNTHETIC = "synthetic"
@@ -207,6 +208,20 @@ class SpecialistConfig(Config):
     )
 
 
+class StemConfig(Config):
+    """The first layer, where more than three channels are named."""
+
+    further: Literal["zero", "mean"] = Field(
+        "zero",
+        description="Weights of the channels past the third at first; zero: the model begins exactly as it was; mean: "
+        "the mean of those of red, green and blue, times 3 / all channels",
+    )
+    mean: tuple[float, ...] = Field(
+        (), description="Mean of each further channel in the units of the preprocessing; none: that of the colours"
+    )
+    std: tuple[float, ...] = Field((), description="Standard deviation likewise; none: that of the colours")
+
+
 class SyntheticConfig(Config):
     """Generated scenes, drawn on the fly."""
 
@@ -234,6 +249,8 @@ class TrainConfig(Config):
         description="Preprocessing to train with, kept for later use: tiny, sam, medsam, sammed2d, samed; none: the "
         "model's own",
     )
+    channels: ChannelNames = ()
+    stem: StemConfig = Field(StemConfig(), description="First layer, where more than three channels are named")
     data: str = Field(description="Prepared store, or synthetic for generated scenes")
     synthetic: SyntheticConfig = Field(SyntheticConfig(), description="Scenes when data is synthetic")
     out: Path = Field(description="Run folder")
@@ -294,6 +311,8 @@ class TrainConfig(Config):
             raise ValueError("give the length of the run: epochs, steps or max_minutes")
         if self.model == NEW and self.task.task == "semantic":
             raise ValueError("a new network learns from prompts (task interactive or box); for classes train unet")
+        if self.channels and (self.data == SYNTHETIC or self.context > 1):
+            raise ValueError("channels are those of a prepared store, and take the place of context")
         if self.data == SYNTHETIC and self.task.task == "semantic":
             raise ValueError("synthetic scenes have objects but no classes: use the task interactive or box")
         return self

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samadapt.core.image import LabelSet
+from samadapt.data.channels import AS_THEY_ARE, Channels
 from samadapt.data.context import neighbour_indices, stack
 from samadapt.data.split import nested_part
 from samadapt.data.store import Store
-from samadapt.data.window import to_display
 from samadapt.prompts import Window
 
 KEPT_SCENES = 32
@@ -29,10 +29,10 @@ class Picture:
 
     Attributes
     ----------
-    display : ndarray of shape (H, W, 3), float32
+    display : ndarray of shape (H, W, C), float32
         In 0..255.
     grey : bool
-        All three channels are equal.
+        All channels are equal.
     masks : sequence of callable () -> ndarray of shape (H, W), bool
         Objects, read when asked for.
     main : int or None
@@ -73,11 +73,14 @@ class StorePictures:
         Rows of `store.slices`.
     context : int
         1, or 3 for neighbouring slices as channels.
+    channels : Channels
+        What is shown of every slice.
     """
 
     store: Store
     rows: NDArray[np.int64]
     context: int = 1
+    channels: Channels = AS_THEY_ARE
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -93,10 +96,10 @@ class StorePictures:
     def display(self, case: int, z: int) -> tuple[NDArray[np.float32], bool]:
         """Display image of a slice, and whether it is grey."""
         record = self.store.cases[case]
-        wide = self.context > 1 and record.channels == 1 and record.is_volume
+        wide = self.context > 1 and record.channels == 1 and record.is_volume and not self.channels
         indices = neighbour_indices(z, record.shape[0], self.context if wide else 1)
         image = stack([self.store.image(case, index) for index in indices])
-        return to_display(image.pixels, image.window), image.pixels.ndim == 2
+        return self.channels.show(image), image.pixels.ndim == 2
 
     def labels(self, item: int) -> tuple[NDArray[Any], NDArray[np.float32], bool]:
         """Label values (H, W), display image and whether it is grey, of slice `rows[item]`."""

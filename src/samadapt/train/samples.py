@@ -78,7 +78,7 @@ class Prepare:
         return draw(self.augment, rng, has_sides=self.has_sides)
 
     def pixels(self, display: NDArray[np.float32], grey: bool, change: Draw) -> Tensor:
-        """(3, S, S) float32."""
+        """(C, S, S) float32."""
         if grey:
             flat = change_intensity(np.ascontiguousarray(display[..., 0]), change)
             display = np.ascontiguousarray(np.broadcast_to(flat[..., None], display.shape))
@@ -91,7 +91,7 @@ class Prepare:
 class SemanticSamples(Dataset[Batch]):
     """Slices with class indices.
 
-    A sample holds "pixel_values" (3, S, S) float32 and "labels" (R, R) int64 with `losses.IGNORE` outside the image.
+    A sample holds "pixel_values" (C, S, S) float32 and "labels" (R, R) int64 with `losses.IGNORE` outside the image.
     """
 
     pictures: StorePictures
@@ -150,7 +150,7 @@ class Zoom:
 class ObjectSamples(Dataset[Batch]):
     """Images with K objects and their first prompts.
 
-    A sample holds "pixel_values" (3, S, S) float32, "masks" (K, R, R) uint8 (1 object, 0 not, `OUTSIDE` beyond the
+    A sample holds "pixel_values" (C, S, S) float32, "masks" (K, R, R) uint8 (1 object, 0 not, `OUTSIDE` beyond the
     image), "boxes" (K, 4) and "points" (K, N, 2) float32 XY in model pixels, "begin_with_box" () bool, equal in a
     whole batch, "seed" () int64 for the clicks of later rounds, and "batch_seed" () int64, equal in a whole batch.
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from samadapt.adapt.semantic import SemanticHead
 from samadapt.core.errors import CheckpointError, ConfigError
+from samadapt.data.channels import channels_in
 from samadapt.data.store import Store
 from samadapt.models.preprocess import Preprocessing
 from samadapt.models.specialists import Plan, untrained
@@ -57,8 +58,11 @@ def new_specialist(config: TrainConfig, store: Store | None) -> Specialist:
         backbone=settings.backbone,
     )
     _require_pairs(config)
+    if len(config.channels) > 3:
+        raise ConfigError("a specialist looks at three channels", where="channels", remedy="Name three of them.")
     rows = split_rows(store, config.train_split, config.train_fraction, config.seed)
-    mean, std = intensities(StorePictures(store, rows, config.context))
+    channels = channels_in(store, config.channels)
+    mean, std = intensities(StorePictures(store, rows, config.context, channels))
     preprocessing = Preprocessing("specialist", plan.image_size, "longest", "bilinear", mean=mean, std=std)
     model = untrained(plan, preprocessing, seed=config.seed)
     if task == "semantic":

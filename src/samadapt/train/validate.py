@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -127,7 +127,7 @@ def chosen_rows(pictures: StorePictures, split: str, max_cases: int | None, max_
     Parameters
     ----------
     pictures : StorePictures
-        Its store and context are kept.
+        Its store, context and channels are kept.
     split : str
     max_cases, max_slices : int or None
         Limits over the whole split.
@@ -141,7 +141,7 @@ def chosen_rows(pictures: StorePictures, split: str, max_cases: int | None, max_
     each = None if max_slices is None or not cases else max(1, max_slices // len(cases))
     rows = [spaced(range(store.rows(case).start, store.rows(case).stop), each) for case in cases]
     flat = np.array([row for part in rows for row in part], dtype=np.int64)
-    return StorePictures(store, flat, pictures.context)
+    return replace(pictures, rows=flat)
 
 
 def filled_rows(pictures: StorePictures, split: str, max_cases: int | None, max_slices: int | None) -> StorePictures:
@@ -150,7 +150,7 @@ def filled_rows(pictures: StorePictures, split: str, max_cases: int | None, max_
     filled = set(np.unique(store.objects["slice"]).tolist())
     cases = spaced(store.split(split), max_cases)
     rows = [row for case in cases for row in range(store.rows(case).start, store.rows(case).stop) if row in filled]
-    return StorePictures(store, np.array(spaced(rows, max_slices), dtype=np.int64), pictures.context)
+    return replace(pictures, rows=np.array(spaced(rows, max_slices), dtype=np.int64))
 
 
 def spaced(items: Sequence[int], limit: int | None) -> list[int]:

@@ -135,7 +135,16 @@ def _pairs(group: Group, setting: FolderOptions, exclusions: list[Exclusion]) ->
 def _case(row: Row, label_set: LabelSet, rule: LabelRule, setting: FolderOptions) -> CaseSource:
     group, name, image, label = row
     instances = label_set.values[0] if group.instances else None
-    loader = PairLoader((image,), label, label_set, setting.modality, rule, instances)
+    loader = PairLoader(
+        (image,),
+        label,
+        label_set,
+        setting.modality,
+        rule,
+        instances,
+        channels=bool(setting.channels),
+        channel_names=setting.channels,
+    )
     modality = setting.modality or modality_of_name(image.name)
     files = (*(visible(image) if image.is_dir() else [image]), label)
     return CaseSource(name, patient_of(name, setting.patient), group.split, modality, loader, files)

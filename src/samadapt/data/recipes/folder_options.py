@@ -47,6 +47,9 @@ class FolderOptions(Config):
         None, description="True: label files hold object numbers, one object each; default: only in instances/."
     )
     modality: str = Field("", description="CT, MR, RGB, infrared, ...; from the file names if not given.")
+    channels: tuple[str, ...] = Field(
+        (), description="Names of the channels of the images in their order, e.g. red,green,blue,nir."
+    )
     patient: str = Field(
         "", description="Regular expression on the case name; cases with equal groups stay in one split."
     )
@@ -68,6 +71,11 @@ class FolderOptions(Config):
         if isinstance(value, dict):
             return {_hex(key): number for key, number in value.items()}
         return value
+
+    @field_validator("channels", mode="before")
+    @classmethod
+    def _split_names(cls, value: Any) -> Any:
+        return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
 
     @field_validator("patient")
     @classmethod
@@ -106,7 +114,7 @@ def _read_table(source: Path) -> dict[str, Any]:
         table = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"not valid JSON or YAML: {error}", where=path) from error
-    allowed = {"names", "colours", "values", "ignore", "threshold", "modality", "instances"}
+    allowed = {"names", "colours", "values", "ignore", "threshold", "modality", "instances", "channels"}
     if not isinstance(table, dict) or not set(table) <= allowed:
         raise ConfigError(
             "a label table is a mapping with the keys " + ", ".join(sorted(allowed)),

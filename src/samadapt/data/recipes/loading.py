@@ -81,6 +81,8 @@ class PairLoader:
         True for 4-D files whose last axis is channels.
     region : (y0, x0, y1, x1) or None
         The tile of a picture that is the case; None: all of it.
+    channel_names : tuple of str
+        Of the channels, where the dataset names them.
     """
 
     images: tuple[Path, ...]
@@ -91,6 +93,7 @@ class PairLoader:
     instances: int | None = None
     channels: bool = False
     region: Region | None = None
+    channel_names: tuple[str, ...] = ()
 
     def __call__(self) -> LoadedCase:
         image = self._image()
@@ -103,7 +106,7 @@ class PairLoader:
 
     def _image(self) -> Image | Volume:
         modality = self.modality or modality_of_name(self.images[0].name)
-        return stack([self._open(path, modality) for path in self.images])
+        return named_channels(stack([self._open(path, modality) for path in self.images]), self.channel_names)
 
     def _open(self, path: Path, modality: str) -> Image | Volume:
         return io.open(path, modality=modality, channels=self.channels, region=self.region)
@@ -129,6 +132,18 @@ def stack(parts: list[Image | Volume]) -> Image | Volume:
     if isinstance(first, Volume):
         return replace(first, voxels=np.stack([p.voxels for p in parts if isinstance(p, Volume)], axis=-1))
     return replace(first, pixels=np.stack([p.pixels for p in parts if isinstance(p, Image)], axis=-1))
+
+
+def named_channels(image: Image | Volume, names: tuple[str, ...]) -> Image | Volume:
+    """The image with names for its channels; a single channel needs none.
+
+    Raises
+    ------
+    ShapeMismatch
+        If there are not as many names as channels.
+    """
+    tail = image.pixels.shape[2:] if isinstance(image, Image) else image.voxels.shape[3:]
+    return replace(image, channels=names) if names and (tail or len(names) > 1) else image
 
 
 def on_one_grid(image: Image | Volume, label: LabelMap, *, where: object = None) -> tuple[Image | Volume, LabelMap]:

@@ -69,8 +69,8 @@ def _find_bare(source: Path) -> Found:
 
 def _find_listed(source: Path) -> Found:
     content = read_dataset_json(source)
-    channels = list((content.get("modality") or {}).values())
-    modality = modality_of([str(v) for v in channels])
+    channels = tuple(str(v) for v in (content.get("modality") or {}).values())
+    modality = modality_of(list(channels))
     if not content.get("labels"):
         raise DataError("dataset.json has no labels", where=source / "dataset.json")
     label_set = label_set_of(content["labels"], modality, source / "dataset.json")
@@ -83,16 +83,18 @@ def _find_listed(source: Path) -> Found:
         if reason:
             exclusions.append((name, reason))
         else:
-            cases[name] = _case(name, image, label, label_set, modality, len(channels) > 1)
+            cases[name] = _case(name, image, label, label_set, modality, channels)
     exclusions.extend((stem(Path(str(p))), "test image without label") for p in content.get("test", []))
     exclusions.extend(_unlisted(source, content))
     return Found([cases[name] for name in sorted(cases)], label_set, exclusions)
 
 
 def _case(
-    name: str, image: Path, label: Path, label_set: LabelSet, modality: str, channels: bool = False
+    name: str, image: Path, label: Path, label_set: LabelSet, modality: str, channels: tuple[str, ...] = ()
 ) -> CaseSource:
-    loader = PairLoader((image,), label, label_set, modality, LabelRule(threshold=None), channels=channels)
+    several = channels if len(channels) > 1 else ()
+    rule = LabelRule(threshold=None)
+    loader = PairLoader((image,), label, label_set, modality, rule, channels=bool(several), channel_names=several)
     return CaseSource(name, name, None, modality, loader, (image, label))
 
 

@@ -64,7 +64,8 @@ class NnUnet:
         content = read_dataset_json(source)
         channels = _require(content, "channel_names", source)
         ending = str(_require(content, "file_ending", source))
-        modality = modality_of([str(v) for v in channels.values()])
+        names = tuple(str(v) for v in channels.values())
+        modality = modality_of(list(names))
         label_set = label_set_of(_require(content, "labels", source), modality, source / "dataset.json")
         exclusions: list[Exclusion] = []
         cases = []
@@ -75,7 +76,8 @@ class NnUnet:
                 if reason:
                     exclusions.append((name, reason))
                     continue
-                loader = PairLoader(tuple(files.values()), label, label_set, modality, LabelRule(threshold=None))
+                rule, several = LabelRule(threshold=None), names if len(names) > 1 else ()
+                loader = PairLoader(tuple(files.values()), label, label_set, modality, rule, channel_names=several)
                 cases.append(CaseSource(name, name, split, modality, loader, (*files.values(), label)))
             exclusions.extend(_alone(source / images, source / labels, ending))
         found = Found(cases, label_set, exclusions)

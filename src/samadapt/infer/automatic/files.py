@@ -74,7 +74,8 @@ def auto(config: AutoConfig | None = None, **fields: Any) -> list[Found]:
 
     config = config or load_config(AutoConfig, values=fields)
     outputs = _outputs(config)
-    model = load_model(config.model, config.image_size, config.adapter).to(choose_device(config.device)).eval()
+    model = load_model(config.model, config.image_size, config.adapter, channels=config.channels)
+    model = model.to(choose_device(config.device)).eval()
     done = []
     with progress("looking", len(outputs)) as advance:
         for out, source in outputs.items():
@@ -117,11 +118,11 @@ def _auto_file(model: SamPromptable, source: Path, out: Path, config: AutoConfig
     opened = open_for(model, source, config.modality, config.window)
     image = opened if isinstance(opened, Image) else slice_of(opened, config.slice)
     options = options_for(model, MaskOptions(**config.model_dump(include=set(MaskOptions.model_fields))))
-    pixels = pixels_of(image)
+    pixels = pixels_of(model, image)
     masks = masks_of(model, pixels, options)
     labels = label_map(masks, image.shape)
     if config.pictures:
-        drawn = overlay(pixels.round().astype(np.uint8), labels)
+        drawn = overlay(pixels[..., :3].round().astype(np.uint8), labels)
         io.save_label(LabelMap(labels, image.grid), out.with_suffix(".labels.png"))
         io.save_image(Image(drawn, Grid.from_spacing(image.shape, (1.0, 1.0))), out.with_suffix(".overlay.png"))
     height, width = image.shape

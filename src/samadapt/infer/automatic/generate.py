@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from samadapt.config import load_config
 from samadapt.core.errors import PromptError
-from samadapt.core.grid import Grid
 from samadapt.core.image import Image
 from samadapt.infer.automatic.enlarge import Enlarger
 from samadapt.infer.automatic.grid import Crop, crops_of, point_grid
@@ -24,7 +23,6 @@ from samadapt.infer.automatic.regions import clean
 from samadapt.infer.automatic.screen import Screen
 from samadapt.infer.predictor import evaluating, picture_of
 from samadapt.io.rle import encode
-from samadapt.models.display import to_pixels
 
 if TYPE_CHECKING:
     from samadapt.models.promptable import SamPromptable
@@ -44,7 +42,8 @@ def automatic_masks(
     Parameters
     ----------
     model : SamPromptable
-        Or any model with `encode`, `decode`, `preprocess` and `frame`. Its train or eval state is left as it is.
+        Or any model with `encode`, `decode`, `pixels`, `preprocess` and `frame`. Its train or eval state is left as it
+        is.
     image : Image, ndarray of shape (H, W) or (H, W, 3) in 0..255, or path
     points_per_side : int
     **options
@@ -77,16 +76,16 @@ def automatic_masks(
     >>> masks[0].mask.shape, masks[0].as_record()["bbox"]  # doctest: +SKIP
     """
     checked = load_config(MaskOptions, values={"points_per_side": points_per_side} | options)
-    return masks_of(model, pixels_of(image), checked)
+    return masks_of(model, pixels_of(model, image), checked)
 
 
-def pixels_of(image: Image | NDArray[Any] | str | Path) -> NDArray[np.float32]:
-    """What a model looks at, (H, W, 3) in 0..255."""
-    return to_pixels(picture_of(image))
+def pixels_of(model: SamPromptable, image: Image | NDArray[Any] | str | Path) -> NDArray[np.float32]:
+    """What a model looks at, (H, W, C) in 0..255."""
+    return model.pixels(picture_of(image))
 
 
 def masks_of(model: Any, pixels: NDArray[np.float32], options: MaskOptions) -> list[AutomaticMask]:
-    """`automatic_masks` of pixels (H, W, 3) in 0..255."""
+    """`automatic_masks` of pixels (H, W, C) in 0..255, as the model sees them."""
     if getattr(model, "head", None) is not None:
         raise PromptError(
             "this model is prompt-free and takes no points",
@@ -108,8 +107,7 @@ def _in_crop(model: Any, pixels: NDArray[np.float32], crop: Crop, options: MaskO
     """Masks of one part of the image, without duplicates, best first."""
     frame = model.frame(crop.hw)
     part = pixels[crop.y0 : crop.y1, crop.x0 : crop.x1]
-    grid = Grid.from_spacing(crop.hw, (1.0, 1.0))
-    embedding = model.encode(model.preprocess(Image(part, grid, window=(0.0, 255.0))))
+    embedding = model.encode(model.preprocess(torch.from_numpy(part.transpose(2, 0, 1).copy())))
     points = point_grid(crop.hw, max(1, options.points_per_side // options.crop_n_points_downscale_factor**crop.layer))
     propose = Proposer(model, embedding, options)
     screen = Screen(Enlarger(frame, model.mask_size), crop, pixels.shape[:2], points, options)

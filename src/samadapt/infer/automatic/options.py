@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field
 
 from samadapt.config import Config
+from samadapt.config.channels import ChannelNames
 
 
 class MaskOptions(Config):
@@ -38,6 +39,7 @@ class AutoConfig(MaskOptions):
     model: str = Field("tiny", description="Model name, checkpoint file, adapter folder or training run.")
     adapter: Path | None = Field(None, description="Adapter folder to load on top of the model.")
     image_size: int | None = Field(None, description="Side of the model's square input in pixels.")
+    channels: ChannelNames = ()
     slice: int | None = Field(None, ge=0, description="Slice of a volume.")
     window: str = Field("auto", description="auto, a preset such as ct-soft-tissue, or low,high intensities.")
     modality: str = Field("", description="CT, MR, ... where the file does not say.")

@@ -32,6 +32,8 @@ class Sam2Architecture:
         Size of the coarse position table.
     mlp_dim : int
         Of the first stage; the others are as many times their width.
+    inputs : int
+        Channels of the image, at least 3.
     channels : int
         Width of the embedding and of the decoder.
     decoder_depth, decoder_heads, decoder_mlp_dim, downsample, mask_tokens, iou_hidden, iou_depth, mask_channels : int
@@ -54,6 +56,7 @@ class Sam2Architecture:
     global_blocks: tuple[int, ...] = (5, 7, 9)
     background: tuple[int, ...] = (7, 7)
     mlp_dim: int = 384
+    inputs: int = 3
     channels: int = 256
     decoder_depth: int = 2
     decoder_heads: int = 8
@@ -210,6 +213,7 @@ def _encoder(shapes: Shapes) -> dict[str, Any]:
     window = shapes[f"{_BACKBONE}pos_embed_window"][-1]
     first_heads = 2 if widths[0] in (112, 144) else 1
     return {
+        "inputs": shapes[f"{_BACKBONE}patch_embed.projection.weight"][1],
         "widths": widths,
         "blocks": blocks,
         "heads": known.heads if known else tuple(first_heads * width // widths[0] for width in widths),

@@ -55,7 +55,7 @@ def assemble(
     return Sam2Promptable(
         sam.train(False),
         wanted,
-        preprocessing.at(wanted.image_size),
+        preprocessing.fitted(wanted.image_size, wanted.inputs),
         name=name,
         family=family,
         base_hash=hash_tensors(weights),
@@ -106,6 +106,7 @@ def _vision(a: Sam2Architecture) -> Any:
     from transformers import Sam2HieraDetConfig, Sam2VisionConfig
 
     backbone = Sam2HieraDetConfig(
+        num_channels=a.inputs,
         hidden_size=a.widths[0],
         num_attention_heads=a.heads[0],
         image_size=[a.image_size, a.image_size],
