@@ -43,7 +43,7 @@ GROUPS = {
     "corpus": {"sources", "rules", "splits"},
     "prepare": {"options", "splits"},
     "synth": {"shape", "spacing_mm"},
-    "train": {"new", "specialist", "synthetic", "optimizer", "schedule", "augment", "balance", "validation"},
+    "train": {"new", "specialist", "stem", "synthetic", "optimizer", "schedule", "augment", "balance", "validation"},
 }
 
 
