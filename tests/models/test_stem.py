@@ -11,6 +11,7 @@ import torch
 from samadapt.adapt import inject
 from samadapt.adapt.checkpoint import load_adapter, save_adapter
 from samadapt.adapt.config import DecoderConfig, LoraConfig
+from samadapt.adapt.exchange import merge_files, unmerge
 from samadapt.adapt.load import load_model
 from samadapt.adapt.merge import merge
 from samadapt.core.errors import CheckpointError, ConfigError, ShapeMismatch
@@ -19,6 +20,7 @@ from samadapt.core.image import Image
 from samadapt.core.rng import named_rng
 from samadapt.data.channels import Channels
 from samadapt.infer.automatic.generate import pixels_of
+from samadapt.infer.memory import track
 from samadapt.infer.predictor import Predictor
 from samadapt.models import fresh, load, preprocess
 from samadapt.models.architecture import KNOWN
@@ -167,6 +169,36 @@ def test_a_merged_model_is_written_and_read_with_its_channels(kind, tmp_path):
         assert (again.inputs, again.channels, again.preprocessing) == (5, model.channels, model.preprocessing)
         for one, other in zip(expected, answers(again.eval(), values)):
             torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+
+
+def test_an_adapter_with_channels_is_taken_out_again(tmp_path):
+    base = save_original(network("sam"), tmp_path / "base.pth")
+    model = load_model(base, channels=BANDS)
+    adaptation = inject(model, LoraConfig(rank=2))
+    with torch.no_grad():
+        for name in stem_names(model):
+            adaptation.state_dict()[name].normal_(std=0.1)
+    save_adapter(model, tmp_path / "adapter")
+    merge_files(source=str(tmp_path / "adapter"), out=tmp_path / "merged.pth", to="meta")
+    unmerge(source=tmp_path / "merged.pth", out=tmp_path / "again.pth")
+    assert load_model(tmp_path / "again.pth").inputs == 3
+    again, values = load_model(tmp_path / "again-adapter"), torch.randn(1, 5, 64, 64)
+    assert again.channels.names == BANDS
+    for one, other in zip(answers(model.eval(), values), answers(again, values)):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+
+
+def test_the_memory_of_sam_2_sees_all_channels():
+    narrow, wide = network("sam2"), network("sam2")
+    choose_channels(wide, Channels(("0", "1", "2", "3", "4")))
+    frames = [bands(60, 64 + number)[:, :64] for number in range(3)]
+    mask = np.zeros((60, 64), bool)
+    mask[10:30, 10:30] = True
+    expected = track(narrow, [frame[..., :3].copy() for frame in frames], {0: mask})
+    found = track(wide, frames, {0: mask})
+    assert sorted(found) == [0, 1, 2]
+    for index in found:
+        np.testing.assert_array_equal(found[index], expected[index])
 
 
 def test_a_wide_file_without_facts_takes_its_first_channels(tmp_path):

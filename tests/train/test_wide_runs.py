@@ -91,6 +91,8 @@ def test_a_widened_model_learns_what_only_the_fourth_channel_shows(fields, store
     with torch.no_grad():
         torch.testing.assert_close(again.encode(values).image, model.encode(values).image, atol=1e-4, rtol=1e-4)
     assert (again.channels, again.preprocessing) == (model.channels, model.preprocessing)
+    more = train(**fields | {"model": str(tmp_path / "merged.pth"), "channels": ()}, out=tmp_path / "more", steps=1)
+    assert load_model(more.folder).channels == model.channels
 
 
 def test_a_run_goes_on_with_its_wide_layer(fields, tmp_path):

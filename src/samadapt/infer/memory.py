@@ -100,7 +100,7 @@ def track_pixels(model: Any, pixel_values: Tensor, prompts: Mapping[int, PixelPr
     ----------
     model : Sam2Promptable
         With memory.
-    pixel_values : Tensor of shape (T, 3, S, S)
+    pixel_values : Tensor of shape (T, C, S, S)
         As `preprocess` makes them, S the model's image size.
     prompts : mapping of int to PixelPrompt
 
@@ -118,11 +118,12 @@ def track_pixels(model: Any, pixel_values: Tensor, prompts: Mapping[int, PixelPr
     """
     sam2 = _require_memory(model)
     side = sam2.image_size
-    if pixel_values.ndim != 4 or pixel_values.shape[1:] != (3, side, side):
+    wanted = (sam2.inputs, side, side)
+    if pixel_values.ndim != 4 or pixel_values.shape[1:] != wanted:
         raise CheckpointError(
             f"frames of shape {tuple(pixel_values.shape)} do not fit a memory of {side} pixels",
             where=sam2.name,
-            remedy=f"Give (T, 3, {side}, {side}), or load the model with image_size={pixel_values.shape[-1]}.",
+            remedy=f"Give frames of {wanted}, or load the model with image_size={pixel_values.shape[-1]}.",
         )
     return _run(sam2, _Frames(len(pixel_values), pixel_values.__getitem__), prompts)
 

@@ -38,7 +38,7 @@ class Sam2Promptable(SamPromptable):
 
         Parameters
         ----------
-        pixel_values : Tensor of shape (B, 3, S, S)
+        pixel_values : Tensor of shape (B, C, S, S)
             As `preprocess` makes it.
 
         Returns
