@@ -106,10 +106,11 @@ def test_a_count_stands_for_the_first_channels():
 
 def test_more_channels_than_colours_must_be_named():
     grid = unit_grid((4, 5))
-    for modality, names in (("CT", ()), ("", ()), ("RGB", BANDS)):
+    for modality, names in (("CT", ()), ("", ()), ("RGB", BANDS), ("infrared", BANDS)):
         with pytest.raises(ConfigError, match=r"4 channels.*the model takes three.*--channels"):
             Channels().show(Image(bands(4, 5, 4), grid, modality, channels=names))
-    assert Channels().show(Image(np.zeros((4, 5, 4), np.uint8), grid, "RGB")).shape == (4, 5, 3)
+    for modality, dtype in (("RGB", np.uint16), ("infrared", np.uint8)):
+        assert Channels().show(Image(np.zeros((4, 5, 4), dtype), grid, modality)).shape == (4, 5, 3)
 
 
 def test_every_channel_is_shown_by_its_own_window_where_it_is_known():

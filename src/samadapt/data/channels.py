@@ -59,7 +59,10 @@ class Channels:
             If a channel does not exist, or there are more than three and none is named.
         """
         if not self.names:
-            require_colours(_count(image.pixels, 2), image.modality, image.channels, image.source)
+            count, dtype = _count(image.pixels, 2), image.pixels.dtype.name
+            require_colours(
+                count, image.channels, may_be_alpha=_may_be_alpha(dtype, image.modality), where=image.source
+            )
             return to_display(image.pixels, image.window)
         places = self.places(image)
         spread = image.pixels[..., None] if image.pixels.ndim == 2 else image.pixels
@@ -118,12 +121,13 @@ def places_of(
     return [_place(one, table, count, where) for one in wanted]
 
 
-def require_colours(count: int, modality: str, names: Sequence[str], where: object = None) -> None:
+def require_colours(count: int, names: Sequence[str], *, may_be_alpha: bool, where: object = None) -> None:
     """Raise `ConfigError` for an image that is not grey or colour: nobody said which channels are meant.
 
-    Two channels are shown with their mean as the third. A fourth of an RGB image without names is taken for alpha.
+    Two channels are shown with their mean as the third. A fourth without a name is taken for alpha where the image is
+    RGB or of 8 bits.
     """
-    if count <= 3 or (count == 4 and modality == "RGB" and not names):
+    if count <= 3 or (count == 4 and may_be_alpha and not names):
         return
     have = f" ({', '.join(names)})" if names else ""
     raise ConfigError(
@@ -153,7 +157,8 @@ def require_shown(store: Store, cases: Iterable[int], channels: Channels) -> Non
             names, known = record.channel_names, channels.known
             places_of(channels.names, names, record.channels, record.modality, known, where=record.name)
         else:
-            require_colours(record.channels, record.modality, record.channel_names, record.name)
+            alpha = _may_be_alpha(record.dtype, record.modality)
+            require_colours(record.channels, record.channel_names, may_be_alpha=alpha, where=record.name)
 
 
 def windows_of(values: NDArray[Any], modality: str, policy: str, common: Window) -> tuple[Window, ...]:
@@ -207,6 +212,10 @@ def as_colour(image: AnyImage, channels: Sequence[int | str], window: str = "aut
 def _shown(channel: NDArray[Any], modality: str, window: str) -> NDArray[np.float32]:
     flat = channel.reshape(channel.shape[0], -1)
     return to_display(flat, window_of(channel, modality, window))[..., 0].reshape(channel.shape)
+
+
+def _may_be_alpha(dtype: str, modality: str) -> bool:
+    return dtype == "uint8" or modality == "RGB"
 
 
 def _count(pixels: NDArray[Any], axes: int) -> int:
