@@ -126,7 +126,7 @@ def test_prompts_of_the_style(monkeypatch):
     assert (sizes == [27, 19]).all()  # shifted as a whole
     assert boxes[:, 0].min() >= 12 - 5
     assert boxes[:, 0].max() <= 12 + 4
-    points = np.stack([samples._point(mask, named_rng("style", i)).numpy()[0] for i in range(40)])
+    points = np.stack([samples._points(mask, 1, named_rng("style", i)).numpy()[0] for i in range(40)])
     assert mask[points[:, 1].astype(int), points[:, 0].astype(int)].all()
     assert len(np.unique(points, axis=0)) > 30
 
