@@ -222,6 +222,17 @@ def test_errors_say_how_many_channels_belong_to_a_model(tmp_path):
         Predictor(load_model("tiny", channels=6)).set_image(bands(8, 9))
 
 
+def test_an_adapter_on_a_wide_base_may_have_another_preprocessing(tmp_path):
+    model, _ = learnt("sam", LoraConfig(rank=2))
+    base = save_original(merge(model), tmp_path / "wide.pth")
+    again = load_model(base)
+    again.preprocessing = preprocess.get("sam").fitted(64, 5)
+    inject(again, LoraConfig(rank=1))
+    save_adapter(again, tmp_path / "adapter")
+    found = load_model(tmp_path / "adapter")
+    assert (found.preprocessing, found.inputs, stem_names(found)) == (again.preprocessing, 5, [])
+
+
 def test_an_adapter_keeps_the_number_of_its_channels(tmp_path):
     model = load_model("tiny", channels=BANDS[:4])
     inject(model, LoraConfig(rank=1))

@@ -173,7 +173,7 @@ def load_adapter(model: SamPromptable, folder: str | Path) -> AdapterInfo:
     except ConfigError as error:
         raise CheckpointError(f"the method cannot be restored: {error}", where=folder) from error
     if info.preprocessing != model.preprocessing.name:
-        model.preprocessing = preprocess.get(info.preprocessing, model.image_size)
+        model.preprocessing = preprocess.get(info.preprocessing).fitted(model.image_size, model.inputs)
     if "zoom" in info.context:
         model.preprocessing = replace(model.preprocessing, zoom=float(info.context["zoom"]))
     restore_channels(model, info.context.get("channels", {}), folder)

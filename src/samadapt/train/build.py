@@ -139,8 +139,7 @@ def _choose_channels(config: TrainConfig, store: Store, model: SamPromptable) ->
 def _model(config: TrainConfig, store: Store | None) -> SamPromptable:
     model = _base(config, store)
     if config.preprocessing is not None:
-        named = preprocess.get(config.preprocessing, model.image_size)
-        model.preprocessing = named.fitted(model.image_size, model.inputs)
+        model.preprocessing = preprocess.get(config.preprocessing).fitted(model.image_size, model.inputs)
     if store is not None:
         _choose_channels(config, store, model)
     if isinstance(config.task, SemanticTask) and store is not None and model.head is None:
