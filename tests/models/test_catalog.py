@@ -34,7 +34,7 @@ def test_parameter_counts_are_those_of_the_networks():
         assert count(model.vision_encoder) == entry.encoder_parameters
         assert count(model.mask_decoder) == entry.decoder_parameters
         counted += 1
-    assert counted == 5 + 8
+    assert counted == 5 + 3 + 8
     vit_b = catalog.get("sam-vit-b")
     assert (vit_b.encoder_parameters, vit_b.decoder_parameters) == (89_670_912, 4_058_340)
 

@@ -131,12 +131,18 @@ def add_head(
     Raises
     ------
     ConfigError
-        If the label set is empty.
+        If the label set is empty, or the model is a SAM-HQ.
     """
     from samadapt.adapt.seeded import seeded
 
     if not len(label_set):
         raise ConfigError("a semantic head needs at least one label", where=model.name)
+    if getattr(model.architecture, "hq", False):
+        raise ConfigError(
+            "a SAM-HQ has one mask of high quality for all tokens, so its tokens cannot become classes",
+            where=model.name,
+            remedy="Train it with prompts (--task box or interactive), or give the SAM of the same size.",
+        )
     with seeded("semantic head", len(label_set), seed):
         _replace_tokens(model.sam.mask_decoder, len(label_set) + 1)
         if detail:

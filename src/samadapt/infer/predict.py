@@ -73,6 +73,7 @@ def predict(config: PredictConfig | None = None, **fields: Any) -> list[Predicte
     from samadapt.adapt.load import load_model
     from samadapt.io import find_images, is_series
     from samadapt.models.device import choose_device
+    from samadapt.models.hq import choose_token
 
     config = config or load_config(PredictConfig, values=fields)
     folder = config.source.is_dir() and not is_series(config.source)
@@ -80,6 +81,7 @@ def predict(config: PredictConfig | None = None, **fields: Any) -> list[Predicte
     _check_output(config, folder)
     model = load_model(config.model, config.image_size, config.adapter, channels=config.channels)
     model = model.to(choose_device(config.device)).eval()
+    choose_token(model, config.hq_token_only)
     done = []
     with progress("predicting", len(sources)) as advance:
         for source in sources:

@@ -38,6 +38,8 @@ class Architecture:
         Width of the network after the mask decoder (`samadapt.models.refine`), which needs a fine path; 0: none.
     inputs : int
         Channels of the image, at least 3.
+    hq : bool
+        True for SAM-HQ: one more token, which draws its mask from early features too.
     decoder_norm_eps : float
         1e-5 in the original code, 1e-6 in transformers' own conversions.
     ambiguous_windows : bool
@@ -64,6 +66,7 @@ class Architecture:
     fine: int = 0
     refine: int = 0
     inputs: int = 3
+    hq: bool = False
     decoder_norm_eps: float = 1e-5
     ambiguous_windows: bool = False
 
@@ -144,4 +147,5 @@ KNOWN: dict[str, Architecture] = {
         iou_hidden=32,
     ),
 }
-"""Networks by name: the three of SAM, the packaged one, and one small enough for tests."""
+KNOWN |= {f"hq-{name}": replace(KNOWN[name], hq=True) for name in ("vit-b", "vit-l", "vit-h", "test")}
+"""Networks by name: the three of SAM, the packaged one, one small enough for tests, and those of SAM-HQ."""

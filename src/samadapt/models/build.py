@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from samadapt.core.errors import CheckpointError, NonFiniteValues
 from samadapt.models.architecture import Architecture
 from samadapt.models.convert import POSITION, POSITION_ALIAS
+from samadapt.models.hq import SamHqPromptable
 from samadapt.models.initial import fan_in, initial_tensor
 from samadapt.models.load_report import LoadReport
 from samadapt.models.preprocess import Preprocessing
@@ -20,7 +21,7 @@ from samadapt.models.resample import resample_positions
 
 
 def empty_sam(architecture: Architecture) -> Any:
-    """transformers' SamModel with this architecture, on the meta device: shapes without memory.
+    """transformers' SamModel or SamHQModel with this architecture, on the meta device: shapes without memory.
 
     Parameters
     ----------
@@ -28,10 +29,10 @@ def empty_sam(architecture: Architecture) -> Any:
 
     Returns
     -------
-    transformers.SamModel
+    transformers.SamModel or SamHQModel
         With scaled-dot-product attention; with a fine path and a refiner where the architecture has them.
     """
-    from transformers import SamModel
+    from transformers import SamHQModel, SamModel
 
     from samadapt.models.fine import FineSamModel
 
@@ -39,15 +40,16 @@ def empty_sam(architecture: Architecture) -> Any:
     if architecture.fine:
         config.fine_width, config.refine_width = architecture.fine, architecture.refine
     with torch.device("meta"):
-        kind = FineSamModel if architecture.fine else SamModel
+        kind = FineSamModel if architecture.fine else SamHQModel if architecture.hq else SamModel
         return kind._from_config(config, attn_implementation="sdpa")
 
 
 def sam_config(a: Architecture) -> Any:
-    """transformers' SamConfig of an architecture."""
-    from transformers import SamConfig, SamMaskDecoderConfig, SamPromptEncoderConfig, SamVisionConfig
+    """transformers' SamConfig or SamHQConfig of an architecture."""
+    import transformers
 
-    vision = SamVisionConfig(
+    whole, parts = ("SamHQ", {"vit_dim": a.hidden}) if a.hq else ("Sam", {})
+    vision = getattr(transformers, f"{whole}VisionConfig")(
         num_channels=a.inputs,
         hidden_size=a.hidden,
         output_channels=a.channels,
@@ -60,10 +62,10 @@ def sam_config(a: Architecture) -> Any:
         global_attn_indexes=list(a.global_blocks),
         num_pos_feats=a.channels // 2,
     )
-    prompt = SamPromptEncoderConfig(
+    prompt = getattr(transformers, f"{whole}PromptEncoderConfig")(
         hidden_size=a.channels, image_size=a.image_size, patch_size=a.patch_size, mask_input_channels=a.mask_channels
     )
-    decoder = SamMaskDecoderConfig(
+    decoder = getattr(transformers, f"{whole}MaskDecoderConfig")(
         hidden_size=a.channels,
         mlp_dim=a.decoder_mlp_dim,
         num_hidden_layers=a.decoder_depth,
@@ -73,8 +75,10 @@ def sam_config(a: Architecture) -> Any:
         iou_head_depth=a.iou_depth,
         iou_head_hidden_dim=a.iou_hidden,
         layer_norm_eps=a.decoder_norm_eps,
+        **parts,
     )
-    return SamConfig(vision_config=vision, prompt_encoder_config=prompt, mask_decoder_config=decoder)
+    config = getattr(transformers, f"{whole}Config")
+    return config(vision_config=vision, prompt_encoder_config=prompt, mask_decoder_config=decoder)
 
 
 def assemble(
@@ -118,7 +122,8 @@ def assemble(
     report = fill(
         sam, weights, resampled, allow=allow, where=where, looks_like=looks_like, expected=wanted.size_name, seed=seed
     )
-    return SamPromptable(
+    kind = SamHqPromptable if wanted.hq else SamPromptable
+    return kind(
         sam.train(False),
         wanted,
         preprocessing.fitted(wanted.image_size, wanted.inputs),

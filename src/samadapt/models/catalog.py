@@ -73,6 +73,8 @@ class Entry:
 
 _SAM = "Kirillov et al. 2023, Segment Anything, ICCV"
 _SAM_URL = "https://github.com/facebookresearch/segment-anything"
+_HQ_URL = "https://github.com/SysCV/sam-hq"
+_HQ = "Ke et al. 2023, Segment Anything in High Quality, NeurIPS"
 _SAM2_URL = "https://github.com/facebookresearch/sam2"
 _SAM2 = "Ravi et al. 2024, SAM 2: Segment Anything in Images and Videos, arXiv 2408.00714"
 
@@ -206,12 +208,50 @@ _ENTRIES = (
         "sam-hq-vit-b",
         "SAM-HQ, ViT-B",
         "sam-hq",
-        "listed",
+        "hub",
         "syscv-community/sam-hq-vit-base",
-        "https://github.com/SysCV/sam-hq",
+        _HQ_URL,
         "Apache-2.0",
-        "Ke et al. 2023, Segment Anything in High Quality, NeurIPS",
+        _HQ,
         1024,
+        "hq-vit-b",
+        94_806_576,
+        89_670_912,
+        5_129_444,
+        "sam",
+        note="The mask of high quality alone with hq_token_only.",
+    ),
+    Entry(
+        "sam-hq-vit-l",
+        "SAM-HQ, ViT-L",
+        "sam-hq",
+        "hub",
+        "syscv-community/sam-hq-vit-large",
+        _HQ_URL,
+        "Apache-2.0",
+        _HQ,
+        1024,
+        "hq-vit-l",
+        313_676_080,
+        308_278_272,
+        5_391_588,
+        "sam",
+    ),
+    Entry(
+        "sam-hq-vit-h",
+        "SAM-HQ, ViT-H",
+        "sam-hq",
+        "hub",
+        "syscv-community/sam-hq-vit-huge",
+        _HQ_URL,
+        "Apache-2.0",
+        _HQ,
+        1024,
+        "hq-vit-h",
+        642_686_000,
+        637_026_048,
+        5_653_732,
+        "sam",
     ),
     Entry(
         "edgetam",

@@ -21,6 +21,7 @@ POSITION = "shared_image_embedding.positional_embedding"
 POSITION_ALIAS = "prompt_encoder.shared_embedding.positional_embedding"
 FINE = "fine.stem.conv.weight"
 REFINE = "mask_decoder.refine.enter.conv.weight"
+HQ = "mask_decoder.hq_token.weight"
 _IGNORED = ("pixel_mean", "pixel_std")
 
 _RULES: tuple[tuple[str, str], ...] = (
@@ -56,6 +57,19 @@ _RULES: tuple[tuple[str, str], ...] = (
     ("mask_decoder.iou_prediction_head.layers.0.", "mask_decoder.iou_prediction_head.proj_in."),
     ("mask_decoder.iou_prediction_head.layers.1.", "mask_decoder.iou_prediction_head.layers.0."),
     ("mask_decoder.iou_prediction_head.layers.2.", "mask_decoder.iou_prediction_head.proj_out."),
+    ("mask_decoder.hf_token.", "mask_decoder.hq_token."),
+    ("mask_decoder.hf_mlp.layers.0.", "mask_decoder.hq_mask_mlp.proj_in."),
+    ("mask_decoder.hf_mlp.layers.1.", "mask_decoder.hq_mask_mlp.layers.0."),
+    ("mask_decoder.hf_mlp.layers.2.", "mask_decoder.hq_mask_mlp.proj_out."),
+    ("mask_decoder.compress_vit_feat.0.", "mask_decoder.compress_vit_conv1."),
+    ("mask_decoder.compress_vit_feat.1.", "mask_decoder.compress_vit_norm."),
+    ("mask_decoder.compress_vit_feat.3.", "mask_decoder.compress_vit_conv2."),
+    ("mask_decoder.embedding_encoder.0.", "mask_decoder.encoder_conv1."),
+    ("mask_decoder.embedding_encoder.1.", "mask_decoder.encoder_norm."),
+    ("mask_decoder.embedding_encoder.3.", "mask_decoder.encoder_conv2."),
+    ("mask_decoder.embedding_maskfeature.0.", "mask_decoder.mask_conv1."),
+    ("mask_decoder.embedding_maskfeature.1.", "mask_decoder.mask_norm."),
+    ("mask_decoder.embedding_maskfeature.3.", "mask_decoder.mask_conv2."),
 )
 
 
@@ -110,7 +124,7 @@ def infer_architecture(shapes: Shapes) -> Architecture:
     """
     try:
         fine, refine = shapes.get(FINE, (0,))[0], shapes.get(REFINE, (0,))[0]
-        return Architecture(**_vision(shapes), **_decoder(shapes), fine=fine, refine=refine)
+        return Architecture(**_vision(shapes), **_decoder(shapes), fine=fine, refine=refine, hq=HQ in shapes)
     except KeyError as error:
         raise CheckpointError(
             f"the file has no {error.args[0]}, so it is not a complete SAM checkpoint",

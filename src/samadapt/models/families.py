@@ -22,6 +22,8 @@ class Family:
         Adapters inside the file, or "".
     advice : str
         What to do with it where it cannot be loaded alone.
+    tell_licence : bool
+        True if the licence of the published weights is said for a file too, not for a name of the catalog alone.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Family:
     loadable: bool = False
     adapters: str = ""
     advice: str = ""
+    tell_licence: bool = False
 
 
 _BASE = "Give the base model and apply this file to it: load_model(BASE, adapter=FILE)."
@@ -40,6 +43,7 @@ SAM = Family("sam", "a SAM checkpoint in the original layout", loadable=True)
 SAM_TRANSFORMERS = Family("sam", "a SAM checkpoint in the transformers layout", loadable=True)
 MSA = Family("medical-sam-adapter", "a Medical SAM Adapter checkpoint", adapters="adapter", advice=_UNDER_MSA)
 SAM2 = Family("sam2", "a SAM 2 checkpoint", loadable=True)
+SAM_HQ = Family("sam-hq", "a SAM-HQ checkpoint", loadable=True, tell_licence=True)
 _MARKED: tuple[tuple[tuple[str, ...], Family], ...] = (
     (
         ("specialist.classifier.",),
@@ -47,12 +51,16 @@ _MARKED: tuple[tuple[tuple[str, ...], Family], ...] = (
     ),
     (("w_a_000",), Family("samed-lora", "a SAMed LoRA file without its base model", adapters="lora", advice=_BASE)),
     (
-        ("image_encoder.trunk.", "vision_encoder.backbone.blocks."),
-        SAM2,
+        ("sam_mask_decoder.hf_token.",),
+        Family(
+            "sam-hq2",
+            "a checkpoint of HQ-SAM 2, which transformers has no network for",
+            advice="Give a SAM-HQ of ViT-B, -L or -H (sam_hq_vit_b.pth), or the SAM 2 without it.",
+        ),
     ),
     (
-        (".hf_token.", ".hf_mlp.", ".hq_token.", ".hq_mask_mlp."),
-        Family("sam-hq", "a SAM-HQ checkpoint", advice="SAM-HQ cannot be loaded yet. " + _ELSE),
+        ("image_encoder.trunk.", "vision_encoder.backbone.blocks."),
+        SAM2,
     ),
     (
         (".Space_Adapter.", ".MLP_Adapter."),
@@ -64,8 +72,13 @@ _MARKED: tuple[tuple[tuple[str, ...], Family], ...] = (
     ),
     (
         ("image_encoder.layers.0.blocks.", "image_encoder.patch_embed.seq."),
-        Family("tinyvit-sam", "a MobileSAM or LiteMedSAM checkpoint (TinyViT encoder)", advice=_ELSE),
+        Family(
+            "tinyvit-sam",
+            "a MobileSAM, LiteMedSAM or Light HQ-SAM checkpoint, whose TinyViT encoder transformers has no network for",
+            advice=_ELSE,
+        ),
     ),
+    ((".hf_token.", ".hf_mlp.", ".hq_token.", ".hq_mask_mlp."), SAM_HQ),
     (
         (".lora_A.", ".lora_B.", ".linear_a_q."),
         Family("lora", "weights with LoRA inside", adapters="lora", advice=_BASE),

@@ -13,7 +13,7 @@ from samadapt.core.errors import CheckpointError
 from samadapt.models.architecture import Architecture
 from samadapt.models.read import read_tensors
 
-KINDS = ("sam", "sam2", "sam2_video")
+KINDS = ("sam", "sam_hq", "sam2", "sam2_video")
 """transformers' types of model that can be loaded."""
 
 _PREFERRED = ("*.safetensors", "pytorch_model*.bin")

@@ -32,7 +32,7 @@ def initial_tensor(name: str, shape: tuple[int, ...], fan_in: int, seed: int = 0
     """
     if name.endswith("pos_embed") or ".rel_pos_" in name or ".refine.last_" in name:
         return torch.zeros(shape)
-    if "layer_norm" in name:
+    if "layer_norm" in name or name.rpartition(".")[0].endswith("_norm"):
         return torch.ones(shape) if name.endswith("weight") else torch.zeros(shape)
     generator = torch.Generator().manual_seed(named_seed("initial weights", seed, name) % 2**63)
     if name.endswith("positional_embedding") or _is_embedding(name):
@@ -42,7 +42,7 @@ def initial_tensor(name: str, shape: tuple[int, ...], fan_in: int, seed: int = 0
 
 
 def _is_embedding(name: str) -> bool:
-    return any(part in name for part in ("iou_token.", "mask_tokens.", "point_embed.", "no_mask_embed."))
+    return any(part in name for part in ("iou_token.", "mask_tokens.", "hq_token.", "point_embed.", "no_mask_embed."))
 
 
 def fan_in(shapes: dict[str, tuple[int, ...]], name: str) -> int:

@@ -138,6 +138,7 @@ def _built(
     family = identify(checkpoint.state)
     if not (family.loadable or _allows_adapters(family, checkpoint.state, allow)):
         raise CheckpointError(f"this is {family.title}", where=checkpoint.where, remedy=family.advice)
+    _tell_licence(checkpoint, family)
     if family is SAM2:
         from samadapt.models.sam2.loading import build
 
@@ -157,7 +158,7 @@ def _built(
         state,
         preprocess.get(chosen, architecture.image_size),
         name=checkpoint.name,
-        family=checkpoint.family or ("medsam" if medsam else "sam"),
+        family=checkpoint.family or ("medsam" if medsam else "sam-hq" if architecture.hq else "sam"),
         image_size=image_size,
         allow=allow,
         where=checkpoint.where,
@@ -255,6 +256,13 @@ def _entry(entry: catalog.Entry) -> Checkpoint:
     return Checkpoint(
         found.state, entry.name, entry.family, entry.preprocessing, entry.multimask, found.config, entry.hub_id
     )
+
+
+def _tell_licence(checkpoint: Checkpoint, family: Family) -> None:
+    """Say under which licence the published weights are, where a file or folder is of a family of its own."""
+    licence = catalog.licence_of("", family.name)
+    if family.tell_licence and catalog.find(checkpoint.name) is None:
+        say(f"{family.title}: the published weights have the licence {licence}")
 
 
 def _packaged(name: str) -> Checkpoint:

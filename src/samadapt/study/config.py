@@ -24,6 +24,7 @@ class EvaluateConfig(Config):
         None, description="Side of the model's square input in pixels; its own if not given."
     )
     channels: ChannelNames = ()
+    hq_token_only: bool = Field(False, description="SAM-HQ: its mask of high quality alone, instead of added to SAM's.")
     data: Path = Field(description="Prepared store.")
     split: str = Field("test", description="Split to measure: train, val, test or all.")
     prompts: tuple[str, ...] = Field(

@@ -152,9 +152,11 @@ def _load(config: EvaluateConfig) -> SamPromptable:
     from samadapt.adapt.load import load_model
     from samadapt.infer.semantic import require_head
     from samadapt.models.device import choose_device
+    from samadapt.models.hq import choose_token
 
     model = load_model(config.model, config.image_size, config.adapter, channels=config.channels)
     model = model.to(choose_device(config.device)).eval()
+    choose_token(model, config.hq_token_only)
     if "none" in config.prompts:
         require_head(model)
     if model.head is not None and set(config.prompts) != {"none"}:

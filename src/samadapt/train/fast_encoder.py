@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.models.sam.modeling_sam import SamVisionLayer
+from transformers.models.sam_hq.modeling_sam_hq import SamHQVisionLayer
 
 LEAN_TOKENS = 1024
 """Tokens of a window above which attention probabilities are not kept for the backward pass."""
@@ -45,7 +46,7 @@ def quicken(encoder: nn.Module) -> int:
     Parameters
     ----------
     encoder : transformers.SamVisionEncoder
-        Or another network, which is left as it is.
+        Or that of SAM-HQ, whose blocks are the same; another network is left as it is.
 
     Returns
     -------
@@ -54,7 +55,7 @@ def quicken(encoder: nn.Module) -> int:
     """
     changed = 0
     for layer in getattr(encoder, "layers", ()):
-        if type(layer) is SamVisionLayer and layer.attn.use_rel_pos:
+        if type(layer) in (SamVisionLayer, SamHQVisionLayer) and layer.attn.use_rel_pos:
             layer.__class__ = FastLayer
             changed += 1
     return changed
