@@ -11,7 +11,18 @@ import torch
 from samadapt import Predictor
 from samadapt.core.prompts import Box, Points
 from samadapt.infer.upscale import to_original
-from samadapt.infer.zoom import OUTSIDE_LOGIT, Ask, Viewer, answer, close_window, to_mask_frame, whole_window
+from samadapt.infer.zoom import (
+    OUTSIDE_LOGIT,
+    Answer,
+    Ask,
+    Viewer,
+    answer,
+    click_windows,
+    close_window,
+    judged,
+    to_mask_frame,
+    whole_window,
+)
 from samadapt.models import fresh
 from samadapt.prompts import Window
 
@@ -48,15 +59,36 @@ def test_a_box_is_answered_as_if_the_window_were_the_image(model, pixels):
     assert close.low_res_logits.shape == (3, 16, 16)
 
 
-def test_a_click_is_answered_first_on_the_whole_image_then_around_the_answer(model, pixels):
-    click = Points(np.array([[70, 40]], np.float32), np.array([1]))
-    viewer = Viewer(model)
+def test_a_click_is_looked_at_from_several_distances(pixels):
+    ask = Ask(pixels, Points(np.array([[70, 40]], np.float32), np.array([1])))
+    assert click_windows(ask) == [whole_window((120, 200)), Window(0, 20, 91, 121), Window(15, 45, 66, 96)]
+    far = Ask(pixels, Points(np.array([[20, 40], [90, 60]], np.float32), np.array([1, 0])))
+    assert click_windows(far) == [whole_window((120, 200))]
+
+
+def test_a_click_is_answered_first_from_the_best_distance_then_around_the_answer(model, pixels):
+    ask = Ask(pixels, Points(np.array([[70, 40]], np.float32), np.array([1])))
     with torch.no_grad():
-        found = answer(viewer, [Ask(pixels, click)], multimask=True)[0]
-        whole = answer(Viewer(whole_only(model)), [Ask(pixels, click)], multimask=True)[0]
-    guess = whole.best((120, 200))
-    assert found.window == close_window(Ask(pixels, click, mask=guess), 2.0)
-    assert guess.shape == (120, 200)
+        found = answer(Viewer(model), [ask], multimask=True)[0]
+        whole_only(model)
+        firsts = []
+        for window in click_windows(ask):
+            part = np.ascontiguousarray(pixels[window.slices])
+            alone = answer(
+                Viewer(model), [Ask(part, Points(window.shift(ask.points.xy), ask.points.labels))], multimask=True
+            )
+            firsts.append(judged(replace(alone[0], window=window), ask.hw))
+    best = max(firsts, key=lambda one: float(one.iou.max()))
+    assert found.window == close_window(replace(ask, mask=best.best(ask.hw)), 2.0)
+
+
+def test_a_mask_that_the_border_of_the_window_cuts_convinces_less():
+    logits = torch.full((3, 20, 20), -1.0)
+    logits[0, 5:15, 5:15] = 1  # inside
+    logits[1, 5:15, :15] = 1  # over half of the left side, which is the border of the image
+    logits[2, 5:15, 5:] = 1  # over half of the right side
+    found = judged(Answer(Window(10, 0, 30, 20), logits, logits, torch.full((3,), 0.8)), (60, 60))
+    assert found.iou.tolist() == pytest.approx([0.8, 0.8, 0.3])
 
 
 def test_where_a_correction_looks(pixels):

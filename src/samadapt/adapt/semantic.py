@@ -109,7 +109,8 @@ def add_head(
     """Give a model one mask token for background and each label, in place.
 
     Mask tokens, hypernetworks and IoU head are made anew with SAM's own initial values (normal tokens, PyTorch's
-    linear layers) and will learn; the rest of the model is left alone.
+    linear layers) and will learn; so will a refiner, of which what reads and draws masks is made anew. The rest of the
+    model is left alone.
 
     Parameters
     ----------
@@ -173,5 +174,7 @@ def _replace_tokens(decoder: Any, count: int) -> None:
     decoder.output_hypernetworks_mlps = placed(nn.ModuleList(networks), decoder)
     decoder.mask_tokens = placed(nn.Embedding(count, width), decoder)
     decoder.iou_prediction_head = placed(SamFeedForward(*iou), decoder)
+    if hasattr(decoder, "refine"):
+        decoder.refine = placed(decoder.refine.drawing(count), decoder)
     decoder.num_mask_tokens, decoder.num_multimask_outputs = count, count - 1
     config.num_multimask_outputs = count - 1

@@ -1,7 +1,8 @@
 """Answers from a closer look: the part of the image around a prompt, encoded at the model's full size.
 
 A box says where an object is and how large, so the model is shown a square around it. A click says only where: the
-model first answers on the whole image, then is shown the square around that answer. A correction looks at the square
+model first answers on the whole image and on ever smaller squares around the click, then is shown the square around
+the most convincing of these answers. A correction looks at the square
 around the previous mask and all clicks. How large the square is belongs to the checkpoint (`SamPromptable.zoom`).
 """
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 OUTSIDE_LOGIT = -10.0
 """Logit of a pixel that the model was not shown."""
+NEAREST_PX = 32
+"""Side of the smallest square around a first click."""
 WHOLE_FROM = 0.75
 """A square at least this share of the image is no closer look: the whole image is used."""
 BATCH = 16
@@ -164,14 +167,45 @@ def answer(viewer: Viewer, asks: Sequence[Ask], *, multimask: bool) -> list[Answ
         In the order of `asks`.
     """
     zoom = viewer.model.zoom
-    lone = [i for i, ask in enumerate(asks) if zoom and ask.box is None and ask.mask is None]
-    first = dict(zip(lone, _decode(viewer, [(asks[i], whole_window(asks[i].hw)) for i in lone], multimask=True)))
+    lone = [i for i, ask in enumerate(asks) if zoom and ask.points is not None and ask.box is None and ask.mask is None]
+    first = dict(zip(lone, _first_answers(viewer, [asks[i] for i in lone])))
     looks: list[tuple[Ask, Window]] = []
     for i, ask in enumerate(asks):
         seen = replace(ask, mask=first[i].best(ask.hw)) if i in first else ask
         window = close_window(seen, zoom)
         looks.append((ask if i in first and window == whole_window(ask.hw) else seen, window))
     return _decode(viewer, looks, multimask=multimask)
+
+
+def _first_answers(viewer: Viewer, asks: Sequence[Ask]) -> list[Answer]:
+    """What clicks alone seem to mean: of the whole image and the squares around them, the most convincing answer."""
+    looks = [(ask, window) for ask in asks for window in click_windows(ask)]
+    found = iter(_decode(viewer, looks, multimask=True))
+    firsts = [[judged(next(found), ask.hw) for _ in click_windows(ask)] for ask in asks]
+    return [max(answers, key=lambda answer: float(answer.iou.max())) for answers in firsts]
+
+
+def click_windows(ask: Ask) -> list[Window]:
+    """The whole image, and squares of a half, a quarter and so on of its longer side around all clicks."""
+    windows, side = [whole_window(ask.hw)], max(ask.hw) / 2
+    around = box_around(None, None if ask.points is None else ask.points.xy)
+    while around is not None and side >= NEAREST_PX and side >= 2 * max(around.x1 - around.x0, around.y1 - around.y0):
+        windows.append(window_around(around, ask.hw, 1.0, least_px=round(side)))
+        side /= 2
+    return windows
+
+
+def judged(answer: Answer, hw: tuple[int, int]) -> Answer:
+    """The answer with its predicted IoU less the share of the window's inner border that each mask crosses."""
+    window, mask = answer.window, answer.logits > 0
+    sides = [
+        (window.y0 > 0, mask[:, 0]),
+        (window.y1 < hw[0], mask[:, -1]),
+        (window.x0 > 0, mask[:, :, 0]),
+        (window.x1 < hw[1], mask[:, :, -1]),
+    ]
+    crossed = [side.float().mean(1) for inner, side in sides if inner]
+    return replace(answer, iou=answer.iou - torch.stack(crossed).sum(0)) if crossed else answer
 
 
 def whole_window(hw: tuple[int, int]) -> Window:
