@@ -21,7 +21,6 @@ HEAD = (
     "sam.mask_decoder.mask_tokens.",
     "sam.mask_decoder.output_hypernetworks_mlps.",
     "sam.mask_decoder.iou_prediction_head.",
-    "sam.mask_decoder.refine.",
     "detail.",
 )
 

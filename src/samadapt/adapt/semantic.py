@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from samadapt.core.errors import ConfigError
 from samadapt.core.image import LabelSet
+from samadapt.models.architecture import Architecture
 from samadapt.models.maps import coarse
 
 if TYPE_CHECKING:
@@ -109,8 +110,8 @@ def add_head(
     """Give a model one mask token for background and each label, in place.
 
     Mask tokens, hypernetworks and IoU head are made anew with SAM's own initial values (normal tokens, PyTorch's
-    linear layers) and will learn; so will a refiner, of which what reads and draws masks is made anew. The rest of the
-    model is left alone.
+    linear layers) and will learn. A refiner, which redraws the masks of prompts, is taken away; the rest of the model
+    is left alone.
 
     Parameters
     ----------
@@ -150,7 +151,8 @@ def add_head(
             model.detail = _branch(model, len(label_set) + 1, detail)
     head = SemanticHead(label_set, context, detail)
     model.head = head
-    model.architecture = replace(model.architecture, mask_tokens=head.channels)
+    network = replace(model.architecture, mask_tokens=head.channels)
+    model.architecture = replace(network, refine=0) if isinstance(network, Architecture) else network
     return head
 
 
@@ -175,6 +177,6 @@ def _replace_tokens(decoder: Any, count: int) -> None:
     decoder.mask_tokens = placed(nn.Embedding(count, width), decoder)
     decoder.iou_prediction_head = placed(SamFeedForward(*iou), decoder)
     if hasattr(decoder, "refine"):
-        decoder.refine = placed(decoder.refine.drawing(count), decoder)
+        del decoder.refine
     decoder.num_mask_tokens, decoder.num_multimask_outputs = count, count - 1
     config.num_multimask_outputs = count - 1

@@ -133,6 +133,7 @@ KNOWN: dict[str, Architecture] = {
         decoder_mlp_dim=256,
         iou_hidden=128,
         fine=24,
+        refine=16,
     ),
     "test": Architecture(
         image_size=64,

@@ -113,21 +113,6 @@ class Refiner(nn.Module):
         self.up = nn.ModuleList(_Up(a, b) for a, b in ((4 * w, 4 * w), (4 * w, 2 * w), (2 * w, w)))
         self.judge = nn.Linear(4 * w + 2 * masks, 4 * w)
         self.last_mask, self.last_iou = nn.Conv2d(w, masks, 1), nn.Linear(4 * w, masks)
-        self.width, self.features, self.masks = width, features, masks
-
-    def drawing(self, masks: int) -> Refiner:
-        """Refiner of another number of masks, which begins by changing nothing, with all weights that still fit."""
-        new = Refiner(self.width, self.features, masks)
-        fits = {k: v for k, v in self.state_dict().items() if k.startswith(("down.", "up.", "enter.layer_norm."))}
-        new.load_state_dict(fits, strict=False)
-        inner = 2 * self.features
-        with torch.no_grad():
-            new.enter.conv.weight[:, :inner] = self.enter.conv.weight[:, :inner]
-            new.enter.conv.weight[:, inner + masks :] = self.enter.conv.weight[:, inner + self.masks :]
-            for last in (new.last_mask, new.last_iou):
-                last.weight.zero_()
-                last.bias.zero_()
-        return new
 
     def forward(
         self, features: Tensor, finest: Tensor, logits: Tensor, iou: Tensor, prompts: Prompts
