@@ -28,6 +28,7 @@ PAGES = {
     "docs/how-to/published-trainings.md": {"not run": 2},
     "docs/how-to/doctor.md": {"bash": 2, "python": 1},
     "docs/how-to/samed.md": {"bash": 3, "python": 2, "yaml": 2},
+    "docs/how-to/cached-embeddings.md": {"bash": 2, "not run": 1},
     "docs/how-to/specialists.md": {"bash": 4},
     "docs/how-to/studies.md": {"bash": 3, "yaml": 1, "not run": 2},
     "docs/how-to/nnunet.md": {"bash": 1, "not run": 2},

@@ -12,7 +12,7 @@ from samadapt.adapt.config import DecoderConfig, FullConfig, LoraConfig
 from samadapt.models import fresh, load
 from samadapt.models.architecture import KNOWN
 from samadapt.models.loading import save_packaged
-from samadapt.models.maps import FeatureMaps, coarse
+from samadapt.models.maps import FeatureMaps, coarse, join
 
 FINE = replace(KNOWN["test"], patch_size=8, fine=6)
 
@@ -101,6 +101,6 @@ def test_maps_behave_like_the_tensor_they_stand_for(model, pixels):
     assert not maps.detach().image.requires_grad
     assert maps.to(torch.float64).float().finer[1].dtype == torch.float32
     assert maps.repeat_interleave(3).shape[0] == 6
-    joined = FeatureMaps.join([maps[0:1], maps[1:2]])
+    joined = join([maps[0:1], maps[1:2]])
     assert torch.equal(joined.finer[0], maps.finer[0])
     assert torch.equal(joined.image, maps.image)

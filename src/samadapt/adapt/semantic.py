@@ -58,7 +58,7 @@ class SemanticHead:
         """Side of the logits in pixels: that of the input with a detail branch, else of the decoder's masks."""
         return model.image_size if self.detail else model.mask_size
 
-    def logits(self, model: SamPromptable, embedding: Any, pixel_values: Tensor) -> Tensor:
+    def logits(self, model: SamPromptable, embedding: Any, pixel_values: Tensor | None) -> Tensor:
         """Class logits without any prompt.
 
         Parameters
@@ -66,8 +66,8 @@ class SemanticHead:
         model : SamPromptable
         embedding : Tensor of shape (B, C, h, w), float, or FeatureMaps
             From `model.encode`.
-        pixel_values : Tensor of shape (B, inputs, S, S), float
-            What was encoded.
+        pixel_values : Tensor of shape (B, inputs, S, S), float, or None
+            What was encoded; a detail branch needs it.
 
         Returns
         -------
@@ -77,6 +77,7 @@ class SemanticHead:
         logits = model.decode_tokens(embedding).low_res_logits[:, 0]
         if model.detail is None:
             return logits
+        assert pixel_values is not None
         size = pixel_values.shape[-2:]
         whole = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
         detail: Tensor = model.detail(pixel_values, coarse(embedding))

@@ -65,11 +65,13 @@ class FeatureMaps:
         """Every image `repeats` times."""
         return self.map(lambda tensor: tensor.repeat_interleave(repeats, dim))
 
-    @staticmethod
-    def join(parts: Sequence[FeatureMaps]) -> FeatureMaps:
-        """Maps of several batches as one."""
-        finer = zip(*(part.finer for part in parts))
-        return FeatureMaps(torch.cat([part.image for part in parts]), tuple(torch.cat(level) for level in finer))
+
+def join(parts: Sequence[Tensor | FeatureMaps]) -> Tensor | FeatureMaps:
+    """Embeddings of several batches as one, in contiguous memory."""
+    image = torch.cat([coarse(part) for part in parts]).contiguous()
+    finer = zip(*(part.finer for part in parts if isinstance(part, FeatureMaps)))
+    levels = tuple(torch.cat(level).contiguous() for level in finer)
+    return FeatureMaps(image, levels) if levels else image
 
 
 def coarse(embedding: Tensor | FeatureMaps) -> Tensor:

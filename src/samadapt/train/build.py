@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +24,7 @@ from samadapt.models.specialists import NAMES as SPECIALISTS
 from samadapt.models.stem import choose_channels, describe_channels
 from samadapt.train.config import NEW, SYNTHETIC, AugmentConfig, InteractiveTask, SemanticTask, TrainConfig
 from samadapt.train.coverage import require_labelled
+from samadapt.train.embeddings import Embeddings, hindrance, open_folder
 from samadapt.train.fast_encoder import halve_frozen, quicken
 from samadapt.train.key_bias import silence_key_biases
 from samadapt.train.order import Order, slice_weights
@@ -64,6 +66,11 @@ class Parts:
     validator: Validator | None
     context: dict[str, Any]
 
+    @property
+    def encoded(self) -> list[SemanticSamples | ObjectSamples]:
+        """All samples, of training and validation."""
+        return [self.samples, *([] if self.validator is None else [self.validator.samples])]
+
 
 def build(config: TrainConfig, device: torch.device) -> Parts:
     """Parts of a run, on `device`.
@@ -82,10 +89,11 @@ def build(config: TrainConfig, device: torch.device) -> Parts:
         halve_frozen(model.encoder_parts[0])
     silence_key_biases(model)
     step = make_step(model, config.task, bf16=bf16).train()
-    samples = _samples(config, pictures, model)
+    folder = _embeddings(config, step, store)
+    samples = _samples(config, pictures, model, folder)
     views = 1 if store is not None else config.synthetic.views
     order = Order(len(pictures), config.batch_size, config.seed, _weights(config, store, pictures), views)
-    validator = _validator(config, step, store, device)
+    validator = _validator(config, step, store, device, folder)
     return Parts(model, step, samples, order, validator, _context(config, store, model))
 
 
@@ -185,15 +193,30 @@ def _pictures(config: TrainConfig, store: Store | None, channels: Channels) -> S
     return StorePictures(store, rows, config.context, channels)
 
 
+def _embeddings(config: TrainConfig, step: Step, store: Store | None) -> Path | None:
+    """Folder of kept embeddings; where they could be kept, the step gives those that would be."""
+    refusal = hindrance(config, encoder_learns=step.encoder_learns, zoom_share=zoom_share(config, step.model))
+    step.apart = refusal is None
+    if config.cache_embeddings is None:
+        return None
+    if refusal is not None:
+        raise refusal
+    assert store is not None
+    return open_folder(config, step.model, store, bf16=step.bf16)
+
+
 def _samples(
-    config: TrainConfig, pictures: Pictures, model: SamPromptable, *, validation: bool = False
+    config: TrainConfig, pictures: Pictures, model: SamPromptable, folder: Path | None, *, validation: bool = False
 ) -> SemanticSamples | ObjectSamples:
     task, size = config.task, model.image_size
     sides = isinstance(pictures, StorePictures) and pictures.store.label_set.has_sides
     augment = AugmentConfig(policy="none") if validation else config.augment
     at_mask = not isinstance(task, SemanticTask) and task.loss_size == "mask" and not validation
     resolution = model.head.resolution(model) if model.head is not None else model.mask_size if at_mask else size
-    prepare = Prepare(model.preprocessing, augment, sides, config.seed, resolution)
+    kept = None
+    if folder is not None and isinstance(pictures, StorePictures):
+        kept = Embeddings(folder, pictures.rows, with_pixels=model.detail is not None)
+    prepare = Prepare(model.preprocessing, augment, sides, config.seed, resolution, kept)
     if isinstance(task, SemanticTask):
         assert isinstance(pictures, StorePictures)
         return SemanticSamples(pictures, prepare)
@@ -238,33 +261,43 @@ def _weights(config: TrainConfig, store: Store | None, pictures: Pictures) -> An
     return slice_weights(labels_by_slice(store, pictures.rows), balance.foreground_share, balance.rare)
 
 
-def _validator(config: TrainConfig, step: Step, store: Store | None, device: torch.device) -> Validator | None:
+def _validator(
+    config: TrainConfig, step: Step, store: Store | None, device: torch.device, folder: Path | None
+) -> Validator | None:
     limits = config.validation
     if store is None:
         scenes = ScenePictures(config.synthetic.validation_scenes, config.seed, config.synthetic.size, "validation")
-        return _object_validator(config, scenes, step, device, keep=True)
+        return _object_validator(config, scenes, step, device, None, keep=True)
     choose = chosen_rows if isinstance(step, SemanticStep) else filled_rows
     everything = StorePictures(store, np.zeros(0, np.int64), config.context, step.model.channels)
     pictures = choose(everything, config.validation_split, limits.max_cases, limits.max_slices)
     if not len(pictures):
         return None
     if not isinstance(step, SemanticStep):
-        return _object_validator(config, pictures, step, device)
-    samples = _samples(config, pictures, step.model, validation=True)
+        return _object_validator(config, pictures, step, device, folder)
+    samples = _samples(config, pictures, step.model, folder, validation=True)
     assert isinstance(samples, SemanticSamples)
     return SemanticValidator(step, samples, device)
 
 
 def _object_validator(
-    config: TrainConfig, pictures: Pictures, step: Step, device: torch.device, *, keep: bool = False
+    config: TrainConfig,
+    pictures: Pictures,
+    step: Step,
+    device: torch.device,
+    folder: Path | None,
+    *,
+    keep: bool = False,
 ) -> ObjectValidator:
     """Boxes and clicks as a person gives them, whatever the protocol of training."""
-    samples = _samples(config, pictures, step.model, validation=True)
+    samples = _samples(config, pictures, step.model, folder, validation=True)
     assert isinstance(samples, ObjectSamples)
     if isinstance(step, BoxStep):
         return ObjectValidator(step, samples, device, keep=keep)
     assert isinstance(config.task, InteractiveTask)
-    return ObjectValidator(InteractiveStep(step.model, config.task, bf16=step.bf16), samples, device, keep=keep)
+    asked = InteractiveStep(step.model, config.task, bf16=step.bf16)
+    asked.apart = step.apart
+    return ObjectValidator(asked, samples, device, keep=keep)
 
 
 def _context(config: TrainConfig, store: Store | None, model: SamPromptable) -> dict[str, Any]:

@@ -277,6 +277,11 @@ class TrainConfig(Config):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="Arithmetic of the image encoder; auto: bf16 where the processor has it and it pays"
     )
+    cache_embeddings: Path | None = Field(
+        None,
+        description="Folder to keep embeddings in where the encoder does not learn: each picture is encoded once, by "
+        "this run or an earlier one; needs augment.policy=none and no windows (task.zoom_share=0)",
+    )
     gradient_checkpointing: bool = Field(False, description="Compute encoder activations twice to save memory")
     num_workers: int = Field(1, ge=0, description="Processes that read and augment; 0: the training process itself")
     threads: int | None = Field(

@@ -62,13 +62,13 @@ class NineStep(Step):
 
     def _round(self, batch: Batch, number: int) -> Loss:
         if number == 0:
-            batch["embedding"] = self.encode(batch["pixel_values"])
+            batch["embedding"] = self.embedding(batch)
             boxes, points, labels = first_prompt(batch)
             masks = None
         else:
             boxes, (points, labels) = None, self._points(batch, number - 1)
             masks = batch["answer"].sigmoid()
-        with self._precision(batch["pixel_values"].device):
+        with self._precision(batch["masks"].device):
             learn = number == 0 or not self.task.frozen_embedding
             output = self.model.decode_tokens(batch["embedding"], points, labels, boxes, masks, learn_prompts=learn)
         low, iou = best_candidate(select(output, multimask=True))

@@ -30,9 +30,9 @@ class OnePromptStep(Step):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """ "loss" and its part for a batch of `ObjectSamples`."""
-        embedding = self.encode(batch["pixel_values"])
+        embedding = self.embedding(batch)
         boxes, points, labels = first_prompt(batch)
-        with self._precision(batch["pixel_values"].device):
+        with self._precision(batch["masks"].device):
             output = self.model.decode(embedding, points=points, point_labels=labels, boxes=boxes, multimask=False)
         target = batch["masks"]
         logits = resize_logits(output.low_res_logits, target.shape[-1])[:, :, 0]

@@ -16,12 +16,15 @@ from samadapt.models.device import peak_memory_mb
 from samadapt.train import TrainResult
 from samadapt.train.build import Parts, build, build_optimizer
 from samadapt.train.config import SYNTHETIC, TrainConfig
+from samadapt.train.embeddings import fill
 from samadapt.train.loop import Loop
 from samadapt.train.pictures import StorePictures
 from samadapt.train.schedule import Length
 from samadapt.train.state import STATE_FILE, Progress, load_state
 
-NOT_PART_OF_THE_RESULT = {"resume", "num_workers", "log_every", "save_every", "save_seconds", "tensorboard", "out"}
+NOT_PART_OF_THE_RESULT = {
+    *("resume", "num_workers", "log_every", "save_every", "save_seconds", "tensorboard", "out", "cache_embeddings")
+}
 
 
 def run(config: TrainConfig) -> TrainResult:
@@ -32,6 +35,9 @@ def run(config: TrainConfig) -> TrainResult:
     with _arithmetic(config, fabric.device):
         parts = build(config, fabric.device)
         optimizer = build_optimizer(config, parts.model)
+        if config.cache_embeddings is not None:
+            fill(parts.step, parts.encoded, fabric.global_rank, fabric.world_size)
+            fabric.barrier()
         manifest = _open(config) if fabric.is_global_zero else {}
         fabric.barrier()
         progress = _resume(config, parts, optimizer)
@@ -111,6 +117,7 @@ def _facts(parts: Parts, progress: Progress) -> dict[str, Any]:
         "parameters_total": sum(n for n, _ in counts),
         "parameters_trained": sum(n for n, learns in counts if learns),
         "bf16": parts.step.bf16,
+        "embeddings": kept.folder.name if (kept := parts.samples.prepare.embeddings) else None,
         "steps": progress.step,
         "seconds_total": progress.seconds,
         "best_metric": progress.best if progress.best >= 0 else None,

@@ -26,6 +26,7 @@ from samadapt.prompts import (
 )
 from samadapt.train.augment import Draw, change_intensity, draw, gather, warp_image
 from samadapt.train.config import AugmentConfig
+from samadapt.train.embeddings import Embeddings
 from samadapt.train.losses import IGNORE
 from samadapt.train.order import Ticket
 from samadapt.train.pictures import Mask, Picture, Pictures, StorePictures, class_table
@@ -64,6 +65,8 @@ class Prepare:
     seed : int
     resolution : int
         Side of the targets, in pixels that cover the model's square.
+    embeddings : Embeddings or None
+        Where the pictures' embeddings are kept.
     """
 
     preprocessing: Preprocessor
@@ -71,11 +74,20 @@ class Prepare:
     has_sides: bool
     seed: int
     resolution: int
+    embeddings: Embeddings | None = None
 
     def draw(self, ticket: Ticket) -> Draw:
         """Augmentation of one sample."""
         rng = named_rng("augment", self.seed, ticket.batch, ticket.place)
         return draw(self.augment, rng, has_sides=self.has_sides)
+
+    def inputs(self, item: int, display: NDArray[np.float32], grey: bool, change: Draw) -> Batch:
+        """What a step takes in of a picture: "pixel_values" (3, S, S) float32, or its kept embedding, or both."""
+        kept = self.embeddings
+        found = {} if kept is None else kept.read(item)
+        if kept is None or kept.with_pixels:
+            found["pixel_values"] = self.pixels(display, grey, change)
+        return found
 
     def pixels(self, display: NDArray[np.float32], grey: bool, change: Draw) -> Tensor:
         """(C, S, S) float32."""
@@ -91,7 +103,8 @@ class Prepare:
 class SemanticSamples(Dataset[Batch]):
     """Slices with class indices.
 
-    A sample holds "pixel_values" (C, S, S) float32 and "labels" (R, R) int64 with `losses.IGNORE` outside the image.
+    A sample holds "pixel_values" (C, S, S) float32, or what `Prepare.inputs` has instead, and "labels" (R, R) int64
+    with `losses.IGNORE` outside the image.
     """
 
     pictures: StorePictures
@@ -111,7 +124,7 @@ class SemanticSamples(Dataset[Batch]):
         reach = gather(change, self.prepare.preprocessing.frame(display.shape[:2]), self.prepare.resolution)
         labels = np.where(reach.inside, self.table[values[reach.rows, reach.columns]], IGNORE)
         return {
-            "pixel_values": self.prepare.pixels(display, grey, change),
+            **self.prepare.inputs(ticket.item, display, grey, change),
             "labels": torch.from_numpy(labels),
         }
 
@@ -150,9 +163,10 @@ class Zoom:
 class ObjectSamples(Dataset[Batch]):
     """Images with K objects and their first prompts.
 
-    A sample holds "pixel_values" (C, S, S) float32, "masks" (K, R, R) uint8 (1 object, 0 not, `OUTSIDE` beyond the
-    image), "boxes" (K, 4) and "points" (K, N, 2) float32 XY in model pixels, "begin_with_box" () bool, equal in a
-    whole batch, "seed" () int64 for the clicks of later rounds, and "batch_seed" () int64, equal in a whole batch.
+    A sample holds "pixel_values" (C, S, S) float32, or what `Prepare.inputs` has instead, "masks" (K, R, R) uint8 (1
+    object, 0 not, `OUTSIDE` beyond the image), "boxes" (K, 4) and "points" (K, N, 2) float32 XY in model pixels,
+    "begin_with_box" () bool, equal in a whole batch, "seed" () int64 for the clicks of later rounds, and "batch_seed"
+    () int64, equal in a whole batch.
 
     Attributes
     ----------
@@ -201,7 +215,7 @@ class ObjectSamples(Dataset[Batch]):
         begin_with_box = first.random() < self.box_share
         count = 1 if first.random() < 0.5 else int(first.integers(1, self.most_points + 1))
         return {
-            "pixel_values": self.prepare.pixels(picture.display, picture.grey, change),
+            **self.prepare.inputs(ticket.item, picture.display, picture.grey, change),
             "masks": torch.from_numpy(np.stack([target for _, target in chosen])),
             "boxes": torch.stack([self._box(mask, rng) for mask, _ in chosen]),
             "points": torch.stack([self._points(mask, count, rng) for mask, _ in chosen]),

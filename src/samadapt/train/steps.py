@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from samadapt.models.maps import join
 from samadapt.train.clicks import error_clicks
 from samadapt.train.config import BoxTask, InteractiveTask, SemanticTask
+from samadapt.train.embeddings import unpack
 from samadapt.train.losses import Loss, box_loss, dice_per_mask, focal_per_mask, iou_per_mask, semantic_loss
 from samadapt.train.rounds import first_prompt, mean_loss, resize_logits, told
 from samadapt.train.samples import OUTSIDE, Batch
@@ -39,6 +41,9 @@ class Step(nn.Module):
     updates = 1
     """Steps of the optimiser for one batch; above 1 `forward` also takes the number of the update."""
 
+    apart = False
+    """Encode one image at a time, so that an embedding does not depend on the batch it is made in."""
+
     def __init__(self, model: SamPromptable, *, bf16: bool = False) -> None:
         super().__init__()
         self.model, self.bf16 = model, bf16
@@ -50,7 +55,14 @@ class Step(nn.Module):
     def encode(self, pixel_values: Tensor) -> Any:
         """Embedding (B, C, h, w) float32, or `FeatureMaps`; without a graph where nothing in the encoder learns."""
         with self._precision(pixel_values.device), nullcontext() if self.encoder_learns else torch.no_grad():
+            if self.apart:
+                return join([self.model.encode(one[None]).float() for one in pixel_values])
             return self.model.encode(pixel_values).float()
+
+    def embedding(self, batch: Batch) -> Any:
+        """Embedding of a batch: the one it brings (`samadapt.train.embeddings`), else that of its pixels."""
+        kept = unpack(batch)
+        return self.encode(batch["pixel_values"]) if kept is None else kept
 
     def _precision(self, device: torch.device) -> AbstractContextManager[object]:
         return torch.autocast(device.type, torch.bfloat16) if self.bf16 else nullcontext()
@@ -66,14 +78,14 @@ class SemanticStep(Step):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """ "loss" and its parts for a batch of `SemanticSamples`."""
         task, labels = self.task, batch["labels"]
-        logits = self.logits(batch["pixel_values"])
+        logits = self.logits(batch)
         return told(semantic_loss(logits, labels, task.ce_weight, task.dice_weight, per_sample=task.per_sample))
 
-    def logits(self, pixel_values: Tensor) -> Tensor:
+    def logits(self, batch: Batch) -> Tensor:
         """(B, N + 1, R, R) float32, R the head's resolution."""
-        embedding = self.encode(pixel_values)
-        with self._precision(pixel_values.device):
-            logits: Tensor = self.model.head.logits(self.model, embedding, pixel_values)
+        embedding = self.embedding(batch)
+        with self._precision(embedding.device):
+            logits: Tensor = self.model.head.logits(self.model, embedding, batch.get("pixel_values"))
         return logits.float()
 
 
@@ -86,7 +98,7 @@ class BoxStep(Step):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """ "loss" and its parts for a batch of `ObjectSamples` with one object each."""
-        output = self.model.decode(self.encode(batch["pixel_values"]), boxes=batch["boxes"], multimask=False)
+        output = self.model.decode(self.embedding(batch), boxes=batch["boxes"], multimask=False)
         target = batch["masks"]
         logits = resize_logits(output.low_res_logits, target.shape[-1])[:, :, 0]
         return told(box_loss(logits, target == 1, target != OUTSIDE))
@@ -112,7 +124,7 @@ class InteractiveStep(Step):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """ "loss" and its parts for a batch of `ObjectSamples`."""
-        embedding = self.encode(batch["pixel_values"])
+        embedding = self.embedding(batch)
         target = batch["masks"]
         boxes, points, labels = first_prompt(batch)
         masks: Tensor | None = None

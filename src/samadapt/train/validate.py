@@ -41,6 +41,9 @@ class Score:
 class Validator(Protocol):
     """Something that scores the model as it is."""
 
+    @property
+    def samples(self) -> SemanticSamples | ObjectSamples: ...
+
     def __call__(self) -> Score: ...
 
 
@@ -79,9 +82,9 @@ class SemanticValidator:
         values, display, grey = self.samples.pictures.labels(item)
         truth = self.samples.table[values]
         prepare = self.samples.prepare
-        pixels = prepare.pixels(display, grey, Draw())[None].to(self.device)
+        sample = prepare.inputs(item, display, grey, Draw())
         with torch.inference_mode():
-            logits = self.step.logits(pixels)
+            logits = self.step.logits(placed(sample, self.device))
         found = classes_of(logits, prepare.preprocessing.frame(truth.shape)).cpu().numpy()
         known = truth != IGNORE
         return np.bincount(truth[known] * classes + found[known], minlength=classes**2).reshape(classes, classes)
@@ -189,7 +192,7 @@ class ObjectValidator:
         found: dict[str, list[float]] = {}
         for batch in self._batches():
             with torch.inference_mode():
-                embedding = self.step.encode(batch["pixel_values"])
+                embedding = self.step.embedding(batch)
                 for name, dice in self._dice(embedding, batch):
                     found.setdefault(name, []).extend(dice.flatten().tolist())
         means = {name: float(np.mean(values)) for name, values in found.items()}
@@ -198,16 +201,13 @@ class ObjectValidator:
 
     def _batches(self) -> Iterator[Batch]:
         if self._kept:
-            yield from (self._placed(sample) for sample in self._kept)
+            yield from (placed(sample, self.device) for sample in self._kept)
             return
         for item in range(len(self.samples)):
             sample = self.samples[Ticket(0, item, item)]
             if self.keep:
                 self._kept.append(sample)
-            yield self._placed(sample)
-
-    def _placed(self, sample: Batch) -> Batch:
-        return {name: tensor[None].to(self.device) for name, tensor in sample.items()}
+            yield placed(sample, self.device)
 
     def _dice(self, embedding: Tensor, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         if isinstance(self.step, BoxStep):
@@ -221,6 +221,11 @@ class ObjectValidator:
             yield name, object_dice(answers[0], batch["masks"])
             if not first and len(answers) > 1:
                 yield "clicks", object_dice(answers[-1], batch["masks"])
+
+
+def placed(sample: Batch, device: torch.device) -> Batch:
+    """A sample as a batch of one, on a device."""
+    return {name: tensor[None].to(device) for name, tensor in sample.items()}
 
 
 def object_dice(logits: Tensor, masks: Tensor) -> Tensor:
