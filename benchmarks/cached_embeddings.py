@@ -1,8 +1,8 @@
 """A decoder-only training step: embeddings read from disk against embeddings computed every time.
 
-Both sides are `samadapt train`'s own samples and steps with the same seed on one store of phantoms: read and prepare the
-batch, embedding, decoder forward and backward, optimiser. Their losses must be equal, bit for bit. The time it takes to
-encode every picture once is reported apart.
+Both sides are `samadapt train`'s own samples and steps with the same seed on one store of phantoms: read and prepare
+the batch, embedding, decoder forward and backward, optimiser. Their losses must be equal, bit for bit. The time it
+takes to encode every picture once is reported apart.
 
     python benchmarks/cached_embeddings.py
 """
