@@ -244,6 +244,28 @@ def test_sammed2d_smooths_and_rounds():
     assert exact["iou"] == 1 / 9
 
 
+def test_sammed2d_scores_a_volume_slice_by_slice():
+    reference, prediction = np.zeros((2, 6, 8, 8), dtype=np.uint8)
+    reference[1, :2, :3], prediction[1, :2, 1:4] = 1, 1
+    reference[2, 4:6, 4:6] = 1  # missed
+    reference[3, 1:4, 1:4], prediction[3, 1:4, 1:4] = 1, 1
+    prediction[5, 3:5, 3:5] = 1  # invented where nothing is annotated
+    rule = {"convention": "sammed2d", "slice_axis": 0}
+    found = metrics.score(reference, prediction, spacing_mm=(5, 1, 1), **rule)[1]
+    alone = [metrics.score(reference[z], prediction[z], spacing_mm=(1, 1), convention="sammed2d")[1] for z in (1, 2, 3)]
+    assert [one["dice"] for one in alone] == [0.6667, 0, 1]
+    for figure in ("dice", "iou"):
+        assert found[figure] == pytest.approx(np.mean([one[figure] for one in alone]), abs=1e-12)
+    assert (found["masks"], alone[0]["masks"]) == (3, 1)
+    assert metrics.score(reference, prediction, spacing_mm=(5, 1, 1))[1]["dice"] != found["dice"]
+    missed = metrics.score(reference, np.zeros_like(prediction), spacing_mm=(5, 1, 1), **rule)[1]
+    assert (missed["dice"], missed["masks"]) == (0, 3)
+    side = metrics.score(
+        *(np.moveaxis(v, 0, 2) for v in (reference, prediction)), (1, 1, 5), convention="sammed2d", slice_axis=2
+    )
+    assert side[1]["dice"] == found["dice"]
+
+
 def test_conventions_found_together_are_those_found_alone():
     reference = np.zeros((10, 14, 14), dtype=np.uint8)
     prediction = np.zeros_like(reference)

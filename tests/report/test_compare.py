@@ -12,7 +12,7 @@ import pytest
 from samadapt import metrics
 from samadapt.core.errors import DataError, RunFolderError
 from samadapt.report.compare import compare
-from samadapt.report.compared import p_text
+from samadapt.report.grid import p_text
 from samadapt.report.methods import differences_of, methods_of, read_with_training
 from samadapt.report.published import TABLES, published_for
 from samadapt.report.runs import read_runs
@@ -144,6 +144,79 @@ def test_internal_and_external_cases_of_the_same_weights(make, runs, tmp_path):
     gap = metrics.gap_between(inside, outside)
     assert row["Method"] == NAMES[0]
     assert (float(row["Difference: mean"]), float(row["p"])) == (gap.difference, gap.p)
+
+
+def test_external_sets_stand_set_by_set_and_together(make, runs, tmp_path):
+    same = {"draw": 7, "datasets": ["folder"]}
+    several = [
+        make.evaluation(tmp_path / name, BOX, cases=n, store=f"/x/{name}", store_fingerprint=name, **same)
+        for name, n in (("polyps", 4), ("nuclei", 8))
+    ]
+    page = compare([*runs], tmp_path / "compare.html", external=several).read_text(encoding="utf-8")
+    assert "on folder (polyps), folder (nuclei) (external)" in page
+    lines = read_csv(tmp_path / "compare-external.csv")
+    assert [row["Method"] for row in lines] == [f"{NAMES[0]}, on folder ({name})" for name in ("polyps", "nuclei")]
+    [row] = read_csv(tmp_path / "compare-external-sets.csv")
+    rows = [r for run in read_runs(several) for r in run.rows if r["label"] and r["choice"] == "predicted"]
+    assert len(rows) == 13 * 12
+    assert float(row["All, weighted by masks: mean"]) == pytest.approx(sum(r["dice"] for r in rows) / len(rows))
+    assert int(row["folder (polyps): n"]) == 13 * 4
+    other = make.evaluation(tmp_path / "larger", BOX, cases=4, image_size=256, store_fingerprint="z", **same)
+    compare(runs, tmp_path / "compare2.html", external=[other])
+    assert not (tmp_path / "compare2-external.csv").exists()
+
+
+def test_modalities_are_told_apart_organ_by_organ(make, tmp_path):
+    both = [make.evaluation(tmp_path / str(k), BOX, draw=k, cases=12, model=f"m{k}") for k in range(2)]
+    compare(both, tmp_path / "compare.html")
+    assert not (tmp_path / "compare-modalities.csv").exists()
+    for run in both:
+        lines = (run / "rows.csv").read_text().splitlines()
+        told = [line.replace(",,1", ",CT,1" if int(line[5:9]) < 4 else ",MR,1") for line in lines[1:]]
+        (run / "rows.csv").write_text("\n".join([lines[0], *told]) + "\n")
+    compare(both, tmp_path / "compare.html")
+    table = {row["Modality: organ"]: row for row in read_csv(tmp_path / "compare-modalities.csv")}
+    assert len(table) == 2 * (13 + 1)
+    rows = [r for r in read_runs(both)[1].rows if r["choice"] == "predicted"]
+    spleen = [r["dice"] for r in rows if r["name"] == "spleen" and r["modality"] == "MR"]
+    assert len(spleen) == 8
+    assert float(table["MR: spleen"]["m1 zero-shot: mean"]) == pytest.approx(sum(spleen) / 8)
+    whole = [r["dice"] for r in rows if r["label"] and r["modality"] == "CT"]
+    assert float(table["CT"]["m1 zero-shot: mean"]) == pytest.approx(sum(whole) / len(whole))
+
+
+def test_of_many_methods_those_that_were_told_the_same_are_tested(make, tmp_path):
+    policies = tuple((f"point:{n}", "model", "predicted") for n in (1, 3, 5))
+    three = [make.evaluation(tmp_path / f"m{k}", policies, draw=k, cases=12, model=f"m{k}") for k in range(3)]
+    page = compare(three, tmp_path / "compare.html").read_text(encoding="utf-8")
+    pairs = [row["Methods"].split(" – ") for row in read_csv(tmp_path / "compare-pairs.csv")]
+    assert len(pairs) == 3 * 3
+    assert all(first.rpartition(", ")[2] == second.rpartition(", ")[2] for first, second in pairs)
+    assert "only those that were told the same" in page
+    differences = read_csv(tmp_path / "compare-differences.csv")[0]
+    assert sum(key.endswith(": mean") for key in differences) == 6
+    assert not any(key.startswith("m0") for key in differences)
+
+
+def test_conventions_stand_on_the_page_of_a_comparison(make, runs, tmp_path):
+    names = ("convention", "prompts", "method", "choice", "name", "figure", "value", "unit", "n", "left_out")
+    values = ("transunet", "box", "model", "predicted", "mean without background", "dice", 0.8123, "voxel", 12, 0)
+    (runs[0] / "conventions.json").write_text(json.dumps([dict(zip(names, values))]))
+    page = compare(runs, tmp_path / "compare.html").read_text(encoding="utf-8")
+    assert "One prediction, 1 conventions" in page
+    assert "0.812" in page
+
+
+def test_medsams_published_figures_stand_beside_its_runs(make, runs, tmp_path):
+    size = {"parameters_encoder": 89670912, "parameters_decoder": 4058340}
+    medsam = make.evaluation(tmp_path / "medsam", BOX, cases=12, model="medsam", preprocessing="medsam", **size)
+    page = compare([*runs, medsam], tmp_path / "compare.html").read_text(encoding="utf-8")
+    assert "82.37\u00a0%" in page
+    rows = read_csv(tmp_path / "compare-published-medsam.csv")
+    assert rows[0]["medsam"] == "89670912"
+    assert [row["medsam"] for row in rows[2:]] == [""] * 3
+    compare(runs, tmp_path / "other.html")
+    assert not (tmp_path / "other-published-medsam.csv").exists()
 
 
 def test_few_cases_are_said_to_be_few(make, tmp_path):

@@ -131,7 +131,7 @@ def test_bold_is_the_best_model_never_ellipse_or_oracle(three):
 
 def test_a_missed_organ_is_counted_and_cannot_win_the_distance(make, tmp_path):
     one = make.evaluation(tmp_path / "one", (("box", "model", "predicted"), ("point:1", "model", "predicted")))
-    rows = (one / "rows.csv").read_text().replace(",0,0.5\n", ",700,0.5\n", 1)  # the liver found with boxes
+    rows = (one / "rows.csv").read_text().replace(",0,0.5,,1\n", ",700,0.5,,1\n", 1)  # the liver found with boxes
     (one / "rows.csv").write_text(rows)
     liver = next(line for line in tables_of(read_runs([one]))["hd95"].lines if line.name == "liver")
     assert [cell.remark for cell in liver.cells] == ["", "1 of 4 missed"]

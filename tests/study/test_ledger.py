@@ -103,6 +103,9 @@ def test_means_are_taken_as_the_convention_takes_them() -> None:
     assert mean_over(rows, "dice", "cases") == pytest.approx((0.5 + 0.7) / 2)
     assert mean_over(rows, "dice", "labels") == pytest.approx(((1 + 0.7) / 2 + 0) / 2)
     assert mean_over(rows, "dice", "masks") == pytest.approx(0.6)
+    weighed = [row | {"masks": masks} for row, masks in zip(rows, (4, 1, 1, 1, 9))]
+    assert mean_over(weighed, "dice", "masks") == pytest.approx((4 * 1.0 + 0.8 + 0.6) / 7)
+    assert mean_over([row | {"hd95": 2.0} for row in weighed], "hd95", "masks") == 2
 
 
 def test_ignored_pixels_are_neither_scored_nor_counted(tmp_path: Path) -> None:

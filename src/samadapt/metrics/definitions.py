@@ -60,6 +60,9 @@ class Convention:
     tolerances_mm : mapping of label to float
     between_reference_slices : frozenset of int
         Labels scored only on the slices z_first <= z < z_last of the reference.
+    each_slice : bool
+        Dice and IoU of a volume are the mean over the slices of the reference that hold the object, each an image of
+        its own.
     least_dice_for_nsd : float
         NSD is 0 where Dice is below; with `least_dice_excluded`, also where it is equal.
     least_dice_excluded : bool
@@ -90,6 +93,7 @@ class Convention:
     tolerance_mm: float = 2.0
     tolerances_mm: Mapping[int, float] = field(default_factory=dict)
     between_reference_slices: frozenset[int] = frozenset()
+    each_slice: bool = False
     least_dice_for_nsd: float = 0.0
     least_dice_excluded: bool = False
     decimals: int | None = None

@@ -137,10 +137,12 @@ _SAMMED2D = Convention(
     smooth=1e-7,
     decimals=4,
     mean_over="masks",
+    each_slice=True,
     own=("dice", "iou"),
     note="Every mask counts alike, whatever case or label it is of, and its Dice and IoU are rounded to 4 decimals "
-    "first. An object absent from both scores 1. Theirs are masks of 2-D images; a volume is scored as one mask here. "
-    "Only Dice and IoU are theirs; distances follow strict.",
+    "first. Masks are 2-D: a volume counts as the slices on which the object is annotated, and what was invented on "
+    "others costs nothing. An object absent from a whole image or volume scores 1 if nothing was invented. Only Dice "
+    "and IoU are theirs; distances follow strict.",
 )
 
 _IRSTD = Convention(

@@ -12,6 +12,7 @@ from samadapt.metrics.definitions import Boundary, Missing, Unit
 from samadapt.metrics.surfaces import Surfaces, border_surfaces, element_surfaces
 
 Mask = NDArray[np.bool_]
+Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +61,26 @@ class MaskPair:
         if not total:
             return float("nan"), float("nan")
         return (2 * both + smooth) / (total + smooth), (both + smooth) / (total - both + smooth)
+
+    def overlap_by_slice(self, smooth: float = 0.0) -> tuple[Values, Values]:
+        """Dice and IoU of every slice whose reference is not empty, each an array of one float per slice."""
+        both, reference, prediction = self._slice_voxels
+        total = reference + prediction
+        return (2 * both + smooth) / (total + smooth), (both + smooth) / (total - both + smooth)
+
+    @property
+    def reference_slices(self) -> int:
+        """Slices whose reference is not empty."""
+        return int(self._slice_voxels.shape[1])
+
+    @cached_property
+    def _slice_voxels(self) -> NDArray[np.int64]:
+        """Overlap, reference and prediction (3, N) of the N slices whose reference is not empty."""
+        others = tuple(axis for axis in range(self.reference.ndim) if axis != self.slice_axis)
+        masks = self.reference & self.prediction, self.reference, self.prediction
+        counts = np.stack([np.count_nonzero(mask, axis=others) for mask in masks])
+        held: NDArray[np.int64] = counts[:, counts[1] > 0]
+        return held
 
     @cached_property
     def between_reference_slices(self) -> MaskPair:

@@ -21,7 +21,8 @@ class Score(TypedDict):
     """Metrics of one label.
 
     ``hd``, ``hd95`` and ``assd`` are in ``unit`` ("mm" or "voxel"); ``missing`` says which mask was empty ("", "both",
-    "reference" or "prediction"), in which case the metrics are those of the convention's empty policies.
+    "reference" or "prediction"), in which case the metrics are those of the convention's empty policies. ``masks`` is
+    the number of masks that Dice and IoU are the mean of: slices for a convention that scores each by itself, else 1.
     """
 
     label: int
@@ -36,6 +37,7 @@ class Score(TypedDict):
     missing: Missing
     reference_voxels: int
     prediction_voxels: int
+    masks: int
 
 
 @dataclass(frozen=True)
@@ -189,17 +191,34 @@ def _score_label(pair: MaskPair, label: int, task: _Task) -> Score:
         missing=missing,
         reference_voxels=pair.reference_voxels,
         prediction_voxels=pair.prediction_voxels,
+        masks=_masks(pair, task.rule),
     )
 
 
 def _figures(pair: MaskPair, label: int, task: _Task) -> dict[str, float]:
     rule = task.rule
-    dice, iou = pair.overlap(rule.smooth)
-    if rule.decimals is not None:
-        dice, iou = round(dice, rule.decimals), round(iou, rule.decimals)
+    dice, iou = _overlap(pair, rule)
     failed = dice < rule.least_dice_for_nsd or (rule.least_dice_excluded and dice == rule.least_dice_for_nsd)
     nsd = 0.0 if failed else pair.surfaces(rule.nsd, rule.nsd_unit).within(task.tolerance(label))
     return {"dice": dice, "iou": iou, **_distances(pair, rule), "nsd": nsd}
+
+
+def _overlap(pair: MaskPair, rule: Convention) -> tuple[float, float]:
+    """Dice and IoU, of the whole or as the mean over slices, rounded before any mean is taken."""
+    if not _by_slice(pair, rule):
+        dice, iou = pair.overlap(rule.smooth)
+        return (dice, iou) if rule.decimals is None else (round(dice, rule.decimals), round(iou, rule.decimals))
+    both = pair.overlap_by_slice(rule.smooth)
+    dice, iou = (float(np.mean(v if rule.decimals is None else v.round(rule.decimals))) for v in both)
+    return dice, iou
+
+
+def _by_slice(pair: MaskPair, rule: Convention) -> bool:
+    return rule.each_slice and pair.reference.ndim == 3
+
+
+def _masks(pair: MaskPair, rule: Convention) -> int:
+    return max(pair.reference_slices, 1) if _by_slice(pair, rule) else 1
 
 
 def _distances(pair: MaskPair, rule: Convention) -> dict[str, float]:

@@ -6,16 +6,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from samadapt.core.errors import DataError, RunFolderError
-from samadapt.report.compared import all_pairs, external_table, labels_table, methods_table, pairs_table, sentence
+from samadapt.report.by_convention import convention_tables
+from samadapt.report.compared import all_pairs, labels_table, methods_table, pairs_table, sentence
 from samadapt.report.conditions import Condition, conditions_of
 from samadapt.report.cost import cost_table
 from samadapt.report.curves import dice_by_method
+from samadapt.report.external import external_table, sets_table
 from samadapt.report.files import write_files
 from samadapt.report.grid import Table
 from samadapt.report.methods import Method, differences_of, methods_of, read_with_training, told_in_words
+from samadapt.report.modalities import modality_table
 from samadapt.report.organs import FEW_CASES, boundary_tables, dice_table
 from samadapt.report.page import render_template
 from samadapt.report.provenance import provenance_table
+from samadapt.report.published_facts import published_facts
 from samadapt.report.runs import Run
 from samadapt.report.verdict import measured_in_words
 
@@ -29,11 +33,11 @@ def compare(
     ----------
     runs : iterable of path
         Run folders of `evaluate` and `score`. The training runs that they name are read too, if they are still there.
-        Differences label by label are from the first method.
+        Differences label by label are from the first method; of many methods, from the first that was told the same.
     out : path
         HTML file to write; ``name.md``, ``name-figures.csv`` and one ``name-<table>.csv`` for each table lie beside it.
     external : sequence of path
-        Run folders of the same methods on other data, to compare internal with external cases.
+        Run folders of the same methods on other data, to compare internal with external cases, set by set.
     anyway : bool
         Also compare runs whose data, split, cases, convention or prompts differ; the page then says so first.
 
@@ -70,7 +74,8 @@ def compare(
     others = methods_of(read_with_training(external)) if external else []
     made = (
         *(methods_table(methods), pairs_table(pairs), labels_table(methods, seed)),
-        *(external_table(methods, others, seed), *_by_label(found)),
+        *(modality_table(methods), external_table(methods, others, seed), sets_table(methods, others)),
+        *(*_by_label(found), *convention_tables(found, conditions_of(found)), published_facts(methods)),
         *(cost_table(found), provenance_table(found)),
     )
     tables = {table.slug: table for table in made if table is not None}

@@ -1,17 +1,19 @@
-"""The tables of a comparison: methods, every pair of them, label by label, internal and external."""
+"""The tables of a comparison: methods, pairs of them, label by label."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import combinations
 
-from samadapt.metrics import Difference, compare_all, gap_between, paired_difference, with_holm
-from samadapt.report.grid import NOTHING, Cell, Column, Line, Table, number, span
+from samadapt.metrics import Difference, paired_difference, with_holm
+from samadapt.report.grid import NOTHING, Cell, Column, Line, Table, number, p_text, span
 from samadapt.report.methods import Method
 from samadapt.report.organs import DICE, FEW_CASES, labels_of
 
 LEVEL = 0.05
+MANY = 8
+"""Methods above which only those that were told the same are tested against each other."""
 _ACCURACY = (("dice", "Dice", 3, True), ("nsd", "NSD", 3, True), ("hd95", "HD95", 1, False))
 _COST = (
     ("parameters", Column("Parameters"), 0),
@@ -72,8 +74,15 @@ def _amount(value: float | None, digits: int) -> Cell:
 
 
 def all_pairs(methods: list[Method], seed: object) -> dict[tuple[str, str], Difference]:
-    """Every pair of methods by mean foreground Dice of a case, corrected together."""
-    return compare_all({m.name: m.by_case() for m in methods}, seed)
+    """Pairs of methods by mean foreground Dice of a case, corrected together.
+
+    Every pair of a few methods; of more than `MANY` those that were told the same, if there are any.
+    """
+    pairs = list(combinations(methods, 2))
+    alike = [(a, b) for a, b in pairs if a.condition.prompts == b.condition.prompts]
+    asked = alike if len(methods) > MANY and alike else pairs
+    by_case = {m.name: m.by_case() for m in methods}
+    return with_holm({(a.name, b.name): paired_difference(by_case[a.name], by_case[b.name], seed) for a, b in asked})
 
 
 def pairs_table(pairs: Mapping[tuple[str, str], Difference]) -> Table:
@@ -92,6 +101,8 @@ def pairs_table(pairs: Mapping[tuple[str, str], Difference]) -> Table:
         "Mean Dice of a case without the background: the method named first minus the one named second, case by case."
     )
     notes = [_TEST]
+    if len({name for pair in pairs for name in pair}) > MANY:
+        notes.append("Of so many methods only those that were told the same are tested against each other.")
     if any(one.n < FEW_CASES for one in pairs.values()):
         notes.append(f"With n cases no p can be below 2 / 2^n: {LEVEL:g} is out of reach below 6 cases.")
     return Table("pairs", "Every pair", caption, "Methods", columns, lines, tuple(notes))
@@ -112,34 +123,41 @@ def _signed(one: Difference) -> str:
     return f"{one.low:+.3f} to {one.high:+.3f}" if one.n > 1 else ""
 
 
-def p_text(p: float) -> str:
-    """A p value with as many digits as mean something."""
-    if math.isnan(p):
-        return NOTHING.text
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
 def labels_table(methods: list[Method], seed: object) -> Table | None:
-    """Difference of every other method from the first one, label by label, corrected together."""
-    first, *others = methods
+    """Difference of every other method from the first one, label by label, corrected together.
+
+    Of more than `MANY` methods each is compared with the first one that was told the same.
+    """
+    first = _firsts(methods)
+    others = [m for m in methods if first[m.name] is not m]
     names = [name for name in labels_of([m.condition for m in methods], DICE.name) if name != "background"]
     if not others or not names:
         return None
     found = with_holm(
         {
-            (name, m.name): paired_difference(first.by_case(name), m.by_case(name), seed)
+            (name, m.name): paired_difference(first[m.name].by_case(name), m.by_case(name), seed)
             for name in names
             for m in others
         }
     )
+    alone = {one.name for one in first.values()}
+    what = alone.pop() if len(alone) == 1 else "the first method that was told the same"
     lines = tuple(Line(name, tuple(_difference(found[name, m.name]) for m in others)) for name in names)
-    caption = f"Dice of every label minus that of {first.name}, case by case, with 95 % bootstrap intervals."
+    caption = f"Dice of every label minus that of {what}, case by case, with 95 % bootstrap intervals."
     notes = (
         "Orange: Holm's corrected p, over all cells of this table, where it is below "
         f"{LEVEL:g}. Cases in which one of the two has no Dice for a label are not in its difference.",
     )
     columns = tuple(Column(m.name) for m in others)
     return Table("differences", "Label by label", caption, "Label", columns, lines, notes)
+
+
+def _firsts(methods: list[Method]) -> dict[str, Method]:
+    """The method that each is compared with, by name; its own first one is itself."""
+    if len(methods) <= MANY:
+        return {m.name: methods[0] for m in methods}
+    by_prompts: dict[str, Method] = {}
+    return {m.name: by_prompts.setdefault(m.condition.prompts, m) for m in methods}
 
 
 def _difference(one: Difference) -> Cell:
@@ -150,44 +168,13 @@ def _difference(one: Difference) -> Cell:
     return Cell(f"{one.mean:+.3f}", _signed(one), remark, values=values)
 
 
-def external_table(methods: list[Method], external: list[Method], seed: object) -> Table | None:
-    """Internal against external cases of every method that was measured on both."""
-    pairs = [(m, e) for m in methods for e in external if _identity(m) == _identity(e)]
-    if not pairs:
-        return None
-    columns = (Column("Internal"), Column("External"), Column("Difference"), Column("p"))
-    lines = []
-    for inside, outside in pairs:
-        gap = gap_between(inside.by_case(), outside.by_case(), seed)
-        names = Cell(number(gap.internal, 3), f"{gap.n_internal} cases", values={"": gap.internal})
-        others = Cell(number(gap.external, 3), f"{gap.n_external} cases", values={"": gap.external})
-        detail = "" if math.isnan(gap.difference) else f"{gap.low:+.3f} to {gap.high:+.3f}"
-        text = NOTHING.text if math.isnan(gap.difference) else f"{gap.difference:+.3f}"
-        change = Cell(text, detail, values={"mean": gap.difference, "low": gap.low, "high": gap.high})
-        lines.append(Line(inside.name, (names, others, change, Cell(p_text(gap.p), values={"": gap.p}))))
-    caption = (
-        "Mean Dice of a case without the background, on the data that the methods are compared on (internal) and on "
-        f"{', '.join(dict.fromkeys(e.condition.run.data for e in external))} (external)."
-    )
-    notes = (
-        "The cases are others, so nothing is paired: p is two-sided, of the Mann-Whitney U test, and not corrected; "
-        "each set is resampled by itself. Labels that only one set has weigh in its mean alone.",
-    )
-    return Table("external", "Internal and external", caption, "Method", columns, tuple(lines), notes)
-
-
-def _identity(method: Method) -> tuple[str, ...]:
-    """What makes a method the same on other data: weights, and what it was told."""
-    facts, c = method.condition.run.facts, method.condition
-    return (*(str(facts.get(key) or "") for key in ("model", "base_hash", "adapter_hash")), c.prompts, c.choice)
-
-
 def sentence(methods: list[Method], pairs: Mapping[tuple[str, str], Difference]) -> str:
     """The comparison in words: the highest mean, and from whom it can be told apart."""
     best = max(methods, key=lambda m: float(m.condition.mean()["mean"]))
     said = f"{best.name} has the highest mean Dice, {best.condition.mean()['mean']:.3f}."
-    told = [m.name for m in methods if m is not best and _is_better(pairs, best, m)]
-    others = [m.name for m in methods if m is not best and m.name not in told]
+    tested = [m for m in methods if (best.name, m.name) in pairs or (m.name, best.name) in pairs]
+    told = [m.name for m in tested if _is_better(pairs, best, m)]
+    others = [m.name for m in tested if m.name not in told]
     if told:
         said += f" Case by case it is better than {_joined(told)} (Holm's corrected p below {LEVEL:g})."
     if others:

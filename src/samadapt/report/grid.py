@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -110,6 +111,13 @@ NOTHING = Cell(DASH)
 def number(value: Any, digits: int) -> str:
     """Fixed decimals, or a dash for what is not there."""
     return DASH if value is None or value != value else f"{value:.{digits}f}"
+
+
+def p_text(p: float) -> str:
+    """A p value with as many digits as mean something."""
+    if math.isnan(p):
+        return NOTHING.text
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def span(low: Any, high: Any, digits: int) -> str:

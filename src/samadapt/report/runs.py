@@ -164,7 +164,7 @@ def _rows(path: Path) -> tuple[Mapping[str, Any], ...]:
 
 
 def _numbers(row: Mapping[str, str], path: Path) -> dict[str, Any]:
-    texts = ("case", "patient", "name", "prompts", "method", "choice")
+    texts = ("case", "patient", "name", "prompts", "method", "choice", "modality")
     try:
         return {key: value if key in texts else float(value) for key, value in row.items()}
     except (TypeError, ValueError) as error:

@@ -35,6 +35,8 @@ class Subject:
         Of what is scored, in array order: three of a volume, two of a 2-D image.
     is_volume : bool
     slices : int
+    modality : str
+        "" where it is not stated.
     """
 
     name: str
@@ -42,12 +44,13 @@ class Subject:
     spacing_mm: tuple[float, ...]
     is_volume: bool
     slices: int = 1
+    modality: str = ""
 
     @classmethod
     def of(cls, record: CaseRecord) -> Subject:
         """A case of a store, without its axis of length 1 where it is a 2-D image."""
         spacing = record.spacing_mm[-3:] if record.is_volume else record.spacing_mm[-2:]
-        return cls(record.name, record.patient, spacing, record.is_volume, record.shape[0])
+        return cls(record.name, record.patient, spacing, record.is_volume, record.shape[0], record.modality)
 
 
 def score_label_maps(
@@ -130,4 +133,6 @@ def make_row(
         reference_voxels=int(figures["reference_voxels"]),
         prediction_voxels=int(figures["prediction_voxels"]),
         seconds=seconds,
+        modality=subject.modality,
+        masks=int(figures.get("masks", 1)),
     )

@@ -17,6 +17,8 @@ from samadapt.study.rows import to_csv
 
 JOURNAL = "conventions.jsonl"
 FIGURES = ("dice", "iou", "hd95", "assd", "nsd")
+PER_MASK = ("dice", "iou")
+"""Figures that a convention may take of every slice by itself."""
 WITHOUT = "mean without background"
 ALL = "all labels"
 
@@ -27,7 +29,8 @@ Condition = tuple[str, str, str]
 class Entry:
     """Figures of one label of one case under one convention.
 
-    `unit` is that of hd95 and assd, "mm" or "voxel"; the rest is as in `rows.Row`.
+    `unit` is that of hd95 and assd, "mm" or "voxel"; `masks` is the number of masks that Dice and IoU are the mean of;
+    the rest is as in `rows.Row`.
     """
 
     convention: str
@@ -45,6 +48,7 @@ class Entry:
     nsd: float
     tolerance_mm: float
     unit: str
+    masks: int = 1
 
 
 @dataclass(eq=False)
@@ -81,7 +85,7 @@ class Ledger:
         head = {key: row[key] for key in ("case", "label", "name", "object", "prompts", "method", "choice")}
         entries = self._case(head["case"])["entries"]
         for name in self.conventions:
-            figures = {key: scores[name][key] for key in (*FIGURES, "tolerance_mm", "unit")}
+            figures = {key: scores[name][key] for key in (*FIGURES, "tolerance_mm", "unit", "masks")}
             entries.append(list(asdict(Entry(name, **head, **figures)).values()))
 
     def count(self, case: str, condition: Condition, reference: NDArray[Any], prediction: NDArray[Any]) -> None:
@@ -160,7 +164,15 @@ def mean_over(rows: Sequence[Mapping[str, Any]], figure: str, over: str) -> floa
     if over == "labels":
         by_label = ([row for row in rows if row["label"] == label] for label in {row["label"] for row in rows})
         return metrics.finite_mean(mean_over(chosen, figure, "cases") for chosen in by_label)
-    return metrics.finite_mean(row[figure] for row in rows)
+    return _weighted(rows, figure)
+
+
+def _weighted(rows: Sequence[Mapping[str, Any]], figure: str) -> float:
+    """Mean of the finite rows, each as heavy as the number of masks it is the mean of."""
+    weights = (row.get("masks", 1) if figure in PER_MASK else 1 for row in rows)
+    finite = [(row[figure], weight) for row, weight in zip(rows, weights) if math.isfinite(row[figure])]
+    whole = sum(weight for _, weight in finite)
+    return sum(value * weight for value, weight in finite) / whole if whole else math.nan
 
 
 def _counted(counts: Sequence[list[Any]], labels: Mapping[int, str]) -> Iterator[dict[str, Any]]:

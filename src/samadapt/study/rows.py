@@ -28,6 +28,10 @@ class Row:
     hd95, assd : float, millimetres
     seconds : float
         Model time spent on the whole case.
+    modality : str
+        "CT", "MR", ... as the store says; "" where it does not.
+    masks : int
+        Masks that Dice and IoU are the mean of: slices under a convention that scores each by itself, else 1.
     """
 
     case: str
@@ -47,6 +51,8 @@ class Row:
     reference_voxels: int
     prediction_voxels: int
     seconds: float
+    modality: str = ""
+    masks: int = 1
 
 
 def to_csv(rows: Iterable[Any], kind: type[Any] = Row) -> str:
