@@ -21,6 +21,7 @@ from torch.nn.functional import interpolate, pad
 
 from samadapt.core.prompts import Box, Points
 from samadapt.infer.upscale import to_original
+from samadapt.models.maps import join
 from samadapt.prompts import Window, box_around, box_of, window_around
 
 if TYPE_CHECKING:
@@ -270,18 +271,11 @@ def _decode_kind(
 ) -> list[Answer]:
     parts = [_tensors(ask, window, view.frame, model.mask_size) for (ask, window), view in zip(looks, views)]
     prompts = {name: torch.stack([part[name] for part in parts])[:, None].to(model.device) for name in parts[0]}
-    output = model.decode(joined([view.embedding for view in views]), multimask=multimask, **prompts)
+    output = model.decode(join([view.embedding for view in views]), multimask=multimask, **prompts)
     return [
         Answer(window, to_original(low.float(), view.frame)[0], low[0].float(), iou[0].float())
         for (_, window), view, low, iou in zip(looks, views, output.low_res_logits, output.iou)
     ]
-
-
-def joined(embeddings: Sequence[Any]) -> Any:
-    """Embeddings of one image each as those of a batch: tensors, or what knows how to `join` itself."""
-    if len(embeddings) == 1:
-        return embeddings[0]
-    return torch.cat(list(embeddings)) if isinstance(embeddings[0], Tensor) else embeddings[0].join(embeddings)
 
 
 def _tensors(ask: Ask, window: Window, frame: Frame, side: int) -> dict[str, Tensor]:
