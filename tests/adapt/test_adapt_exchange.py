@@ -14,6 +14,7 @@ import samadapt
 from samadapt.adapt import save_adapter
 from samadapt.adapt.adaptation import trainable_parameters
 from samadapt.adapt.exchange import answers, convert, merge_files, unmerge
+from samadapt.adapt.inspect import inspect_any
 from samadapt.core.errors import CheckpointError, ConfigError
 from samadapt.core.image import LabelSet
 from samadapt.models import fresh
@@ -160,3 +161,22 @@ def test_a_foreign_or_damaged_undo_folder(base: Path, trained, tmp_path: Path):
     (tmp_path / "merged.pth.undo" / "undo.json").write_text("{")
     with pytest.raises(CheckpointError, match="damaged"):
         unmerge(source=tmp_path / "merged.pth", out=tmp_path / "y.pth")
+
+
+def test_an_encoder_with_a_lent_decoder_becomes_an_adapter_that_reloads(golden: Path, tmp_path: Path):
+    encoder, lender = golden / "msa.pth", golden / "sam.pth"
+    done = convert(source=str(lender), adapter=encoder, to="adapter", out=tmp_path / "adapter")
+    assert done.largest_difference < 1e-6
+    expected = answers(samadapt.load_model(lender, adapter=encoder))
+    assert len(expected) == 7
+    for given in ((tmp_path / "adapter",), (lender, None, tmp_path / "adapter"), (encoder, None, tmp_path / "adapter")):
+        for one, other in zip(expected, answers(samadapt.load_model(*given))):
+            torch.testing.assert_close(other, one, atol=1e-6, rtol=0)
+    assert inspect_any(tmp_path / "adapter").loadable
+    description = json.loads((tmp_path / "adapter" / "adapter.json").read_text())
+    description["context"]["decoder_of"] = str(tmp_path / "moved.pth")
+    (tmp_path / "adapter" / "adapter.json").write_text(json.dumps(description))
+    assert inspect_any(tmp_path / "adapter").missing == (f"its base model {tmp_path / 'moved.pth'}",)
+    with pytest.raises(CheckpointError, match=r"moved\.pth"):
+        samadapt.load_model(tmp_path / "adapter")
+    assert samadapt.load_model(lender, adapter=tmp_path / "adapter").encoder_only is False

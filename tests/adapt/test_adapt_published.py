@@ -143,3 +143,21 @@ def test_samed_s_updates_the_decoders_attention_too(golden: Path, tmp_path: Path
     torch.save(file, tmp_path / "incomplete.pth")
     with pytest.raises(CheckpointError, match=r"final_attn_token_to_image\.v_proj\.lora\.A"):
         load_model(golden / "samed.pth", adapter=tmp_path / "incomplete.pth")
+
+
+@pytest.mark.parametrize("inner", [1, 7, 24, 40])
+def test_sammed2d_gates_of_any_width(golden: Path, tmp_path: Path, inner: int):
+    state = torch.load(golden / "med2d.pth", weights_only=True)
+    state = dict(state.get("model", state))
+    for key in [key for key in state if ".Adapter.channel." in key]:
+        shape = (inner, 96) if ".channel.0." in key else (96, inner)
+        state[key] = torch.randn(shape, generator=torch.Generator().manual_seed(inner))
+    torch.save(state, tmp_path / "sam-med2d.pth")
+    model = load_model(tmp_path / "sam-med2d.pth")
+    gate = model.sam.vision_encoder.layers[0].mlp.adapter.squeeze.weight
+    assert torch.equal(gate, state["image_encoder.blocks.0.Adapter.channel.0.weight"])
+    save_adapter(model, tmp_path / "adapter")
+    again = load_model(tmp_path / "adapter")
+    pixels = torch.randn(1, 3, 256, 256, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.equal(again.encode(pixels), model.encode(pixels))

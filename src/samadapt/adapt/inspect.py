@@ -6,6 +6,7 @@ from pathlib import Path
 
 from samadapt.adapt.checkpoint import AdapterInfo, read_adapter_info
 from samadapt.adapt.load import find_adapter, find_weights
+from samadapt.adapt.msa import LENDER
 from samadapt.models import catalog
 from samadapt.models.inspect import Inspection, inspect
 
@@ -36,7 +37,8 @@ def inspect_any(path: str | Path) -> Inspection:
 def _adapter(info: AdapterInfo, folder: Path) -> Inspection:
     kind = str(info.method.get("method", ""))
     source = info.base_source or info.base_name
-    at_hand = Path(source).exists() or catalog.find(source) is not None
+    sources = [source, *([str(info.context[LENDER])] if LENDER in info.context else [])]
+    absent = [one for one in sources if not Path(one).exists() and catalog.find(one) is None]
     classes = len(info.label_set) if info.label_set else 0
     return Inspection(
         path=str(folder),
@@ -51,8 +53,8 @@ def _adapter(info: AdapterInfo, folder: Path) -> Inspection:
         classes=classes,
         preprocessing=info.preprocessing,
         licence=catalog.licence_of(info.base_name, ""),
-        missing=() if at_hand else (f"its base model {source}",),
+        missing=tuple(f"its base model {one}" for one in absent),
         assumed=(),
-        loadable=at_hand,
-        problems=() if at_hand else (f"the base model is not at {source}: give it with load_model(BASE, adapter=...)",),
+        loadable=not absent,
+        problems=tuple(f"the base model is not at {one}: give it with load_model(BASE, adapter=...)" for one in absent),
     )

@@ -147,16 +147,23 @@ def _whole(name_or_path: str | Path, image_size: int | None) -> SamPromptable:
     return model
 
 
-def load_base(name_or_path: str | Path, image_size: int | None, checkpoint: Checkpoint | None = None) -> SamPromptable:
-    """The network alone, without adapters that its file may carry."""
+def load_base(
+    name_or_path: str | Path,
+    image_size: int | None,
+    checkpoint: Checkpoint | None = None,
+    lender: str | Path | None = None,
+) -> SamPromptable:
+    """The network alone, without adapters that its file may carry; `lender` gives an image encoder its decoder."""
     from samadapt.adapt.checkpoint import remember_source
-    from samadapt.adapt.msa import NO_DECODER, lacks_decoder
+    from samadapt.adapt.msa import NO_DECODER, lacks_decoder, with_decoder
     from samadapt.adapt.published import MED2D_ADAPTERS
     from samadapt.models.families import MSA, identify
     from samadapt.models.loading import find, from_checkpoint
     from samadapt.models.msa import ADAPTERS
 
     checkpoint = checkpoint or find(find_weights(name_or_path) or name_or_path)
+    if lender is not None:
+        checkpoint = with_decoder(checkpoint, lender)
     alone = identify(checkpoint.state) is MSA and lacks_decoder(checkpoint)
     model = from_checkpoint(checkpoint, image_size, [MED2D_ADAPTERS, ADAPTERS, *(NO_DECODER if alone else ())])
     if checkpoint.head:
@@ -174,22 +181,37 @@ def _with_adapter(base: str | Path | None, image_size: int | None, folder: Path)
 
     info = read_adapter_info(folder)
     size = image_size or info.image_size
-    model = load_base(base, size) if base is not None else base_of(info, size, folder)
+    model = base_of(info, size, folder) if base is None else _given_base(base, info, size)
     load_adapter(model, folder)
     return model.eval()
 
 
 def base_of(info: AdapterInfo, image_size: int, folder: Path) -> SamPromptable:
     """Base model of an adapter, from where it was found in training."""
+    from samadapt.adapt.msa import LENDER
+
     source = info.base_source or info.base_name
     try:
-        return load_base(source, image_size)
+        return load_base(source, image_size, lender=info.context.get(LENDER))
     except CheckpointError as error:
         raise CheckpointError(
             f"its base model {info.base_name} cannot be loaded: {error}",
             where=folder,
             remedy="Give the base model yourself: load_model(<base>, adapter=<this folder>).",
         ) from error
+
+
+def _given_base(base: str | Path, info: AdapterInfo, image_size: int) -> SamPromptable:
+    """The base that the caller names; of one that is made of two files, the one that `base` stands for."""
+    from samadapt.adapt.msa import LENDER, lacks_decoder
+    from samadapt.models.loading import find
+
+    if LENDER not in info.context:
+        return load_base(base, image_size)
+    given = find(find_weights(base) or base)
+    if lacks_decoder(given):
+        return load_base(base, image_size, given, lender=info.context[LENDER])
+    return load_base(info.base_source or info.base_name, image_size, lender=base)
 
 
 def _with_published(base: str | Path, image_size: int | None, path: Path) -> SamPromptable:

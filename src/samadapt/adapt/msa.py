@@ -18,7 +18,8 @@ from torch import Tensor
 from samadapt.adapt.config import AdapterConfig
 from samadapt.adapt.methods import inject
 from samadapt.adapt.parts import ENCODER
-from samadapt.core.errors import AdapterMismatch, CheckpointError
+from samadapt.adapt.published import inner_ratio
+from samadapt.core.errors import AdapterMismatch
 from samadapt.core.manifest import file_hash
 from samadapt.models.convert import to_meta, to_transformers
 from samadapt.models.loading import Checkpoint, find, from_checkpoint
@@ -27,6 +28,9 @@ from samadapt.models.promptable import SamPromptable
 
 NO_DECODER = ("mask_decoder.*", "prompt_encoder.*", "shared_image_embedding.*")
 """What a file of the image encoder alone lacks."""
+
+LENDER = "decoder_of"
+"""Where an adapter folder says whose decoder its image encoder borrows."""
 
 _ADAPTER = re.compile(r"image_encoder\.blocks\.(\d+)\.(\w+)_Adapter\.D_fc([12])\.(\w+)")
 _HOSTS = {"Space": "attn", "MLP": "mlp"}  # the depth adapter works in the 3-D mode alone
@@ -63,15 +67,17 @@ def load_msa(
         If the base's decoder is of another width than the file's encoder.
     """
     checkpoint = source if isinstance(source, Checkpoint) else find(source)
-    whole = checkpoint if base is None else _completed(checkpoint, base)
+    whole = checkpoint if base is None else with_decoder(checkpoint, base)
     model = from_checkpoint(whole, image_size, allow=[ADAPTERS, *NO_DECODER])
     adapters = _converted(checkpoint.state)
-    config = AdapterConfig(ratio=_ratio(adapters, checkpoint), late_norm=True)
+    config = AdapterConfig(ratio=inner_ratio(adapters, ".down.weight", checkpoint.where), late_norm=True)
     adaptation = inject(model, config)
     others = {key: tensor for key, tensor in adaptation.state_dict().items() if ".adapter." not in key}
     adaptation.load_state_dict(adapters | others, where=checkpoint.where)
     if Path(str(checkpoint.where)).is_file():
         model.adapter_hash = file_hash(Path(str(checkpoint.where)))
+    if whole is not checkpoint:
+        adaptation.context[LENDER] = _name_of(base)
     return model.eval()
 
 
@@ -80,8 +86,14 @@ def lacks_decoder(checkpoint: Checkpoint) -> bool:
     return not any(key.startswith("mask_decoder.") for key in checkpoint.state)
 
 
-def _completed(checkpoint: Checkpoint, base: str | Path | Checkpoint) -> Checkpoint:
-    """The file's encoder with the decoder of `base`; a file that has its own keeps it."""
+def with_decoder(checkpoint: Checkpoint, base: str | Path | Checkpoint) -> Checkpoint:
+    """The file's encoder with the decoder of `base`; a file that has its own keeps it.
+
+    Raises
+    ------
+    AdapterMismatch
+        If the base's decoder is of another width than the file's encoder.
+    """
     if not lacks_decoder(checkpoint):
         return checkpoint
     given = base if isinstance(base, Checkpoint) else find(base)
@@ -99,6 +111,13 @@ def _completed(checkpoint: Checkpoint, base: str | Path | Checkpoint) -> Checkpo
     return replace(checkpoint, state=dict(checkpoint.state) | decoder)
 
 
+def _name_of(base: str | Path | Checkpoint | None) -> str:
+    """What finds the base again."""
+    if isinstance(base, Checkpoint):
+        return base.name
+    return str(Path(base).resolve()) if base is not None and Path(base).exists() else str(base)
+
+
 def _converted(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Adapters of the 2-D mode by our names."""
     found = {}
@@ -108,17 +127,3 @@ def _converted(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             name = f"{ENCODER}layers.{match[1]}.{_HOSTS[match[2]]}.adapter.{_PARTS[match[3]]}.{match[4]}"
             found[name] = tensor.to(torch.float32)
     return found
-
-
-def _ratio(adapters: Mapping[str, Tensor], checkpoint: Checkpoint) -> float:
-    """Width of the bottleneck as a share of the block's, such that the product rounds down to it."""
-    shapes = {tuple(tensor.shape) for key, tensor in adapters.items() if key.endswith(".down.weight")}
-    if len(shapes) != 1:
-        raise CheckpointError(
-            f"adapters of {len(shapes)} shapes where all blocks should have one",
-            where=checkpoint.where,
-            remedy="Give the file that Medical SAM Adapter's training wrote (mode sam_adpt).",
-        )
-    inner, width = shapes.pop()
-    exact = inner / width
-    return exact if int(width * exact) == inner else (inner + 0.5) / width

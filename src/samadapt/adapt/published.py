@@ -115,12 +115,38 @@ def load_sammed2d(source: str | Path | Checkpoint, image_size: int | None = None
     """
     checkpoint = source if isinstance(source, Checkpoint) else find(source)
     model = from_checkpoint(checkpoint, image_size, allow=[MED2D_ADAPTERS])
-    adaptation = inject(model, SamMed2dConfig())
     names = {_med2d_name(key): t for key, t in from_meta(checkpoint.state).items() if ".Adapter." in key}
     adapters = {key: t.to(torch.float32) for key, t in names.items()}
+    adaptation = inject(model, SamMed2dConfig(ratio=inner_ratio(adapters, ".squeeze.weight", checkpoint.where)))
     others = {key: t for key, t in adaptation.state_dict().items() if ".adapter." not in key}
     adaptation.load_state_dict(adapters | others, where=checkpoint.where)
     return model
+
+
+def inner_ratio(adapters: Mapping[str, Tensor], end: str, where: object) -> float:
+    """Inner width of adapters as a share of the block's, such that the product rounds down to it.
+
+    Parameters
+    ----------
+    adapters : mapping of str to Tensor
+    end : str
+        Of the names of the layers that narrow, of shape (inner, width).
+
+    Raises
+    ------
+    CheckpointError
+        If blocks differ, or there is no such layer.
+    """
+    shapes = {tuple(tensor.shape) for key, tensor in adapters.items() if key.endswith(end)}
+    if len(shapes) != 1:
+        raise CheckpointError(
+            f"adapters of {len(shapes)} shapes where all blocks should have one",
+            where=where,
+            remedy="Give the file that the training wrote, whole and unchanged.",
+        )
+    inner, width = shapes.pop()
+    exact = inner / width
+    return exact if int(width * exact) == inner else (inner + 0.5) / width
 
 
 def _med2d_name(key: str) -> str:
