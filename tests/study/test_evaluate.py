@@ -226,3 +226,29 @@ def test_a_full_disk_while_measuring_is_named(
     monkeypatch.undo()
     again = evaluate(model=str(small_model), data=phantom_store.path, out=tmp_path / "run", resume=True)
     assert len(again.rows) > 0
+
+
+def test_a_published_test_stands_beside_the_model_s_own(
+    phantom_store: Store, small_model: Path, tmp_path: Path
+) -> None:
+    from samadapt.adapt import add_head, inject, load_model, save_adapter
+    from samadapt.adapt.config import LoraConfig
+    from samadapt.report.compare import compare
+
+    model = load_model(str(small_model))
+    add_head(model, phantom_store.label_set)
+    inject(model, LoraConfig())
+    save_adapter(model, tmp_path / "adapter")
+    fields = {"model": str(tmp_path / "adapter"), "data": phantom_store.path, "prompts": ("none",), "max_cases": 1}
+    found = evaluate(**fields, test_as="samed", convention="transunet", conventions=("strict",), out=tmp_path / "run")
+    plain = evaluate(**fields, convention="transunet", out=tmp_path / "plain")
+    own, published = ([r for r in found.rows if r.choice == choice] for choice in ("semantic", "samed"))
+    assert [r.name for r in own] == [r.name for r in published]
+    assert [(r.name, r.dice) for r in own] == [(r.name, r.dice) for r in plain.rows]
+    assert [r.prediction_voxels for r in own] != [r.prediction_voxels for r in published]
+    both = {(e["choice"], e["convention"]) for e in json.loads((tmp_path / "run" / "conventions.json").read_text())}
+    assert both == {("semantic", "strict"), ("samed", "strict")}
+    page = compare([tmp_path / "run"], tmp_path / "page.html").read_text()
+    assert "prompt-free, tested as SAMed" in page
+    with pytest.raises(ConfigError, match="needs prompts none"):
+        evaluate(**fields | {"prompts": ("box",)}, test_as="samed", out=tmp_path / "box")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from samadapt.core.errors import CheckpointError
 from samadapt.core.image import Image, LabelMap, Volume
 from samadapt.data.context import neighbours
+from samadapt.infer.published_test import samed_classes
 from samadapt.infer.upscale import to_original
 
 if TYPE_CHECKING:
@@ -21,7 +22,12 @@ Progress = Callable[[int, int], None]
 
 
 def segment(
-    model: SamPromptable, image: Image | Volume, *, batch_size: int = 8, progress: Progress | None = None
+    model: SamPromptable,
+    image: Image | Volume,
+    *,
+    batch_size: int = 8,
+    progress: Progress | None = None,
+    test_as: Literal["", "samed"] = "",
 ) -> LabelMap:
     """Label every pixel of an image, or every voxel of a volume slice by slice.
 
@@ -35,6 +41,8 @@ def segment(
         Slices encoded at once.
     progress : callable, optional
         Called with (slices done, slices in all).
+    test_as : {"", "samed"}
+        Take the slices through the model as the test of this publication does: see `published_test`.
 
     Returns
     -------
@@ -50,7 +58,7 @@ def segment(
     slices = [image] if isinstance(image, Image) else list(neighbours(image, head.context))
     labels = np.zeros((len(slices), *slices[0].shape), dtype=np.uint16)
     for start, batch in _batches(slices, batch_size):
-        labels[start : start + len(batch)] = _segment_batch(model, batch)
+        labels[start : start + len(batch)] = _segment_batch(model, batch, test_as)
         if progress is not None:
             progress(start + len(batch), len(slices))
     if isinstance(image, Image):
@@ -70,15 +78,19 @@ def require_head(model: SamPromptable) -> Any:
 
 
 @torch.inference_mode()
-def _segment_batch(model: SamPromptable, batch: list[Image]) -> NDArray[np.uint16]:
-    head = require_head(model)
-    pixel_values = model.preprocess(batch)
-    logits = head.logits(model, model.encode(pixel_values), pixel_values)  # (B, N+1, R, R)
-    frame = model.frame(batch[0].shape)
-    classes = to_original(logits.float(), frame).argmax(dim=1).cpu().numpy()  # (B, H, W)
-    values = np.array([0, *head.label_set.values], dtype=np.uint16)
+def _segment_batch(model: SamPromptable, batch: list[Image], test_as: str) -> NDArray[np.uint16]:
+    classes = samed_classes(model, batch) if test_as == "samed" else _classes(model, batch)
+    values = np.array([0, *require_head(model).label_set.values], dtype=np.uint16)
     labels: NDArray[np.uint16] = values[classes]
     return labels
+
+
+def _classes(model: SamPromptable, batch: list[Image]) -> NDArray[np.intp]:
+    """Channel of the head with the highest logit at every original pixel, (B, H, W)."""
+    pixel_values = model.preprocess(batch)
+    logits = model.head.logits(model, model.encode(pixel_values), pixel_values)  # (B, N+1, R, R)
+    classes: NDArray[np.intp] = to_original(logits.float(), model.frame(batch[0].shape)).argmax(dim=1).cpu().numpy()
+    return classes
 
 
 def _batches(slices: list[Image], size: int) -> Iterator[tuple[int, list[Image]]]:

@@ -23,7 +23,11 @@ def to_original(logits: Tensor, frame: Frame) -> Tensor:
     -------
     Tensor of shape (B, M, H, W)
     """
+    return interpolate(to_content(logits, frame), frame.original_hw, mode="bilinear", align_corners=False)
+
+
+def to_content(logits: Tensor, frame: Frame) -> Tensor:
+    """Bilinear to the model's square, cropped to the (h, w) of the resized image: (B, M, h, w)."""
     square = interpolate(logits, (frame.size, frame.size), mode="bilinear", align_corners=False)
     (top, left), (height, width) = frame.offset_yx, frame.content_hw
-    content = square[..., top : top + height, left : left + width]
-    return interpolate(content, frame.original_hw, mode="bilinear", align_corners=False)
+    return square[..., top : top + height, left : left + width]

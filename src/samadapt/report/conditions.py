@@ -17,9 +17,12 @@ _CHOICES = {
     "predicted": "predicted",
     "oracle": "oracle",
     "semantic": "prompt-free",
+    "samed": "prompt-free, tested as SAMed",
     "baseline": "ellipse in the box",
 }
-_ORDER = ("baseline", "predicted", "oracle", "semantic")
+_ORDER = ("baseline", "predicted", "oracle", "semantic", "samed")
+PUBLISHED_TESTS = ("samed",)
+"""Choices that are a published test's way of using a model, beside the model's own."""
 _METHODS = {
     "lora": "LoRA",
     "adapter": "Medical SAM Adapter",
@@ -53,7 +56,7 @@ class Condition:
     @property
     def competes(self) -> bool:
         """A model's own answer, neither ellipse nor oracle."""
-        return self.choice in ("predicted", "semantic")
+        return self.choice in ("predicted", "semantic", *PUBLISHED_TESTS)
 
     @property
     def column(self) -> Column:

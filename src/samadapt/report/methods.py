@@ -11,7 +11,7 @@ from typing import Any
 from samadapt.core.manifest import RUN_FILE
 from samadapt.core.plans import parse_plan
 from samadapt.metrics import case_means
-from samadapt.report.conditions import Condition, conditions_of, training_of
+from samadapt.report.conditions import PUBLISHED_TESTS, Condition, conditions_of, training_of
 from samadapt.report.cost import checkpoint_mb
 from samadapt.report.runs import Run, read_runs
 
@@ -71,9 +71,10 @@ def told_in_words(condition: Condition) -> str:
 
 
 def _names(conditions: list[Condition]) -> list[str]:
-    """Group, and what it was told where not all were told the same."""
+    """Group, and what it was told where not all were told the same, and whose test it is."""
     told = {c.prompts for c in conditions}
     names = [c.group if len(told) == 1 else f"{c.group}, {told_in_words(c)}" for c in conditions]
+    names = [f"{n}, {c.column.head}" if c.choice in PUBLISHED_TESTS else n for n, c in zip(names, conditions)]
     twice = {name for name in names if names.count(name) > 1}
     return [f"{name}, run {c.run.name}" if name in twice else name for name, c in zip(names, conditions)]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from samadapt.report.conditions import Condition, conditions_of, method_in_words
+from samadapt.report.conditions import PUBLISHED_TESTS, Condition, conditions_of, method_in_words
 from samadapt.report.grid import joined
 from samadapt.report.organs import FEW_CASES
 from samadapt.report.runs import Run
@@ -55,7 +55,7 @@ def headline(runs: list[Run]) -> Headline:
 
 def _pair(conditions: list[Condition]) -> list[Condition]:
     """Before and after, chosen by what they are and never by their figures; or the first condition alone."""
-    running = [c for c in conditions if c.competes]
+    running = [c for c in conditions if c.competes and c.choice not in PUBLISHED_TESTS]
     after = [c for c in running if c.adapted]
     before = [c for c in running if not c.adapted]
     if not (after and before):
@@ -115,7 +115,7 @@ def _single(condition: Condition, ellipse: Condition | None) -> str:
 
 def _who(condition: Condition, start: bool = True) -> str:
     column = condition.column
-    told = "without any prompt" if condition.choice == "semantic" else f"given {column.over}"
+    told = "without any prompt" if condition.prompts == "none" else f"given {column.over}"
     name = condition.group.replace(" · ", ", run ")
     return f"{told[0].upper()}{told[1:]}, {name}" if start else f"{told}, {name}"
 

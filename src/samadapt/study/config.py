@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -48,6 +49,11 @@ class EvaluateConfig(Config):
     conventions: tuple[str, ...] = Field(
         (), description="Score the same predictions under these conventions too: names, or all."
     )
+    test_as: Literal["", "samed"] = Field(
+        "",
+        description="Prompt-free models: also score the masks that a published test makes, beside the model's own: "
+        "samed (slices through 224 pixels, class maps back by nearest neighbour).",
+    )
     max_cases: int | None = Field(None, ge=1, description="Measure only the first cases of the split.")
     batch_size: int = Field(8, ge=1, description="Slices encoded at once.")
     seed: int = Field(0, description="Seed of the prompt draws and of the bootstrap intervals.")
@@ -74,6 +80,12 @@ class EvaluateConfig(Config):
                 )
         _require_one_of_a_kind(known)
         return known
+
+    @model_validator(mode="after")
+    def _published_tests_are_prompt_free(self) -> EvaluateConfig:
+        if self.test_as and "none" not in self.prompts:
+            raise ValueError(f"test_as {self.test_as} is a test without prompts: it needs prompts none")
+        return self
 
     @field_validator("targets")
     @classmethod

@@ -230,6 +230,9 @@ def _measure_semantic(
         _save_prediction(predicted, config.out / "predictions" / record.name)
     save_overlay(config.out, store, case, predicted)
     yield from score_semantic(store, case, predicted, config.convention, seconds, ledger)
+    if config.test_as:
+        published = segment(model, image, batch_size=config.batch_size, test_as=config.test_as)
+        yield from score_semantic(store, case, published, config.convention, seconds, ledger, choice=config.test_as)
 
 
 def _save_prediction(predicted: LabelMap, stem: Path) -> None:

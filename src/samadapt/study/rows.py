@@ -21,13 +21,14 @@ class Row:
     ----------
     method : {"model", "ellipse"}
         "ellipse" is the trivial baseline: the ellipse inscribed in the tight box of the truth.
-    choice : {"predicted", "oracle", "semantic", "baseline"}
-        Which of several masks was taken: by the model's own predicted IoU, or the best one by the truth.
+    choice : {"predicted", "oracle", "semantic", "samed", "baseline"}
+        Which of several masks was taken: by the model's own predicted IoU, or the best one by the truth. Without
+        prompts: the model's own label map, or that of SAMed's test.
     label : int
         0 is the background (overlap figures only).
     hd95, assd : float, millimetres
     seconds : float
-        Model time spent on the whole case.
+        Model time spent on the whole case, without that of a published test beside it.
     modality : str
         "CT", "MR", ... as the store says; "" where it does not.
     masks : int

@@ -54,11 +54,17 @@ def score_prompted(
 
 
 def score_semantic(
-    store: Store, case: int, predicted: LabelMap, convention: str, seconds: float, ledger: Ledger | None = None
+    store: Store,
+    case: int,
+    predicted: LabelMap,
+    convention: str,
+    seconds: float,
+    ledger: Ledger | None = None,
+    choice: str = "semantic",
 ) -> Iterator[Row]:
     """Rows of every label and of the background for a prompt-free prediction."""
     pair = store.label_map(case).values, predicted.values
-    told = ("none", "model", "semantic")
+    told = ("none", "model", choice)
     yield from score_label_maps(
         Subject.of(store.cases[case]), *pair, store.label_set, told, convention, seconds, ledger
     )
