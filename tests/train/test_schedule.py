@@ -1,8 +1,12 @@
 """Length of a run and its learning rate."""
 
 import pytest
+import torch
 
-from samadapt.train.config import ScheduleConfig
+from samadapt.models.preprocess import Preprocessing
+from samadapt.models.specialists import Plan, untrained
+from samadapt.train.build import build_optimizer
+from samadapt.train.config import ScheduleConfig, TrainConfig
 from samadapt.train.schedule import Length, rate_factor
 
 
@@ -23,6 +27,21 @@ def test_shapes_begin_high_and_end_low():
     assert rate_factor(ScheduleConfig(shape="constant", warmup=0), 999, 0.999, 0.001) == 1.0
 
 
+def test_steps_are_those_of_pytorch():
+    """One pass is three steps of the optimiser; the rate falls after every second pass."""
+    config = ScheduleConfig(shape="step", warmup=0, gamma=0.94, every_epochs=2)
+    optimizer = torch.optim.Adam([torch.zeros(1, requires_grad=True)], lr=1.0)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.94)
+    seen = []
+    for step in range(21):
+        seen.append(rate_factor(config, step, step / 21, 1 / 21, step / 3))
+        assert seen[-1] == pytest.approx(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        if step % 3 == 2:
+            scheduler.step()
+    assert len(set(seen)) == 4
+
+
 def test_a_short_run_warms_up_for_a_twentieth():
     config = ScheduleConfig()
     assert rate_factor(config, 1, 0.02, 0.01) == pytest.approx(0.4)
@@ -39,3 +58,19 @@ def test_length_is_the_earliest_limit():
     assert both.is_over(100, 1.0)
     assert both.is_over(1, 60.0)
     assert not both.is_over(99, 59.0)
+
+
+@pytest.mark.parametrize("rule", ["adamw", "adam"])
+def test_weight_decay_is_that_of_the_rule(rule):
+    """Where nothing pulls, AdamW shrinks weights by lr x decay, and Adam's first step moves all by the whole rate."""
+    model = untrained(Plan("unet", 2, width=4, depth=1, image_size=32), Preprocessing("specialist", 32))
+    fields = {"model": "unet", "data": "store", "out": "run", "steps": 1}
+    settings = {"rule": rule, "lr": 0.01, "weight_decay": 0.1}
+    optimizer = build_optimizer(TrainConfig(**fields, optimizer=settings), model)
+    weight = model.sam.classifier.weight
+    before = weight.detach().clone()
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    expected = before * (1 - 0.001) if rule == "adamw" else before - 0.01 * before.sign()
+    assert torch.allclose(weight, expected, atol=1e-5)

@@ -12,6 +12,7 @@ from fake import aerial, flare22, folders, infrared, sammed2d, synapse
 from samadapt.cli.main import main
 from samadapt.config import load_config
 from samadapt.core.errors import ConfigError
+from samadapt.models.specialists.plan import NAMES as SPECIALISTS
 from samadapt.train import recipes
 from samadapt.train.config import TrainConfig
 
@@ -20,7 +21,7 @@ DATA = {
     **dict.fromkeys(("samed-synapse", "samed-synapse-r1", "samed-synapse-r4", "samed-synapse-r8"), "synapse"),
     **dict.fromkeys(("samed_s", "samed_h"), "synapse"),
     **dict.fromkeys(("sammed2d", "ft-sam"), "data_demo"),
-    "medsam-flare22": "flare22",
+    **dict.fromkeys(("medsam-flare22", "medsam-deeplabv3plus", "medsam-deeplabv3plus-no-box"), "flare22"),
     "msa-2d": "Kvasir-SEG",
     **dict.fromkeys(("flare22-lora-r1", "flare22-lora-r4", "flare22-lora-r8", "flare22-adapter"), "flare22"),
     "gid-lora": "gid",
@@ -76,8 +77,8 @@ def test_runs_two_steps_on_its_layout(name, stores, base_model, tmp_path):
 
     recipe = recipes.get(name)
     store = stores(name, recipe.prepare)
-    small = [*SMALL, f"model={base_model}", f"data={store}", f"out={tmp_path / 'run'}"]
-    config = load(name, *small)
+    network = "specialist.backbone=resnet18" if load(name).model in SPECIALISTS else f"model={base_model}"
+    config = load(name, *SMALL, network, f"data={store}", f"out={tmp_path / 'run'}")
     result = train(config)
     lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines if "loss" in line][-1] == 2
@@ -148,6 +149,19 @@ def test_interactive_ones_have_the_published_numbers():
     assert (msa.method.ratio, msa.method.scale, msa.method.train_prompt_encoder) == (0.25, 0.5, False)
     assert (msa.preprocessing, msa.method.late_norm) == ("msa", True)
     assert (msa.task.protocol, msa.batch_size, msa.epochs, msa.optimizer.lr) == ("msa", 32, 100, 1e-4)
+
+
+def test_the_specialist_of_medsam_has_the_published_numbers():
+    config = load("medsam-deeplabv3plus")
+    assert (config.model, config.specialist.backbone, config.image_size) == ("deeplabv3plus", "resnet50", 224)
+    assert (config.task.task, round(config.task.jitter_px * 224 / 1024)) == ("box", 5)
+    assert (config.optimizer.rule, config.optimizer.lr, config.optimizer.weight_decay) == ("adam", 1e-3, 4e-5)
+    assert (config.schedule.shape, config.schedule.every_epochs, config.schedule.gamma) == ("step", 2, 0.94)
+    assert (config.batch_size, config.epochs, config.schedule.warmup) == (600, 500, 0)
+    without, box = (flat(load(name).model_dump()) for name in ("medsam-deeplabv3plus-no-box", "medsam-deeplabv3plus"))
+    different = {key for key in without.keys() & box.keys() if without[key] != box[key]}
+    assert different == {"out", "task.task"}
+    assert (without["task.ce_weight"], without["task.dice_weight"]) == (1, 1)
 
 
 def test_comparisons_keep_left_and_right():

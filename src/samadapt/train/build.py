@@ -97,13 +97,14 @@ def build(config: TrainConfig, device: torch.device) -> Parts:
     return Parts(model, step, samples, order, validator, _context(config, store, model))
 
 
-def build_optimizer(config: TrainConfig, model: SamPromptable) -> torch.optim.AdamW:
-    """AdamW over exactly the parameters that learn."""
+def build_optimizer(config: TrainConfig, model: SamPromptable) -> torch.optim.Optimizer:
+    """AdamW or Adam over exactly the parameters that learn."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     kind = config.model if config.model in (NEW, *SPECIALISTS) else config.method.method
     lr, decay = PUBLISHED.get(kind, (1e-4, 0.01))
     settings = config.optimizer
-    optimizer = torch.optim.AdamW(
+    rule = torch.optim.Adam if settings.rule == "adam" else torch.optim.AdamW
+    optimizer = rule(
         parameters,
         lr=settings.lr if settings.lr is not None else lr,
         weight_decay=settings.weight_decay if settings.weight_decay is not None else decay,

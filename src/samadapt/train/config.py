@@ -116,13 +116,16 @@ TaskConfig = Annotated[SemanticTask | BoxTask | InteractiveTask, Field(discrimin
 
 
 class OptimizerConfig(Config):
-    """AdamW."""
+    """AdamW or Adam."""
 
+    rule: Literal["adamw", "adam"] = Field(
+        "adamw", description="adamw: weight decay on its own; adam: weight decay as a part of the gradient"
+    )
     lr: float | None = Field(
         None, gt=0, description="Base learning rate; none: the published one of the method (lora 5e-3, others 1e-4)"
     )
     weight_decay: float | None = Field(
-        None, ge=0, description="Decoupled weight decay; none: that of the method (lora 0.1, others 0.01)"
+        None, ge=0, description="Weight decay; none: that of the method (lora 0.1, others 0.01)"
     )
     beta1: float = Field(0.9, ge=0, lt=1, description="Decay of the mean of gradients")
     beta2: float = Field(0.999, ge=0, lt=1, description="Decay of the mean of squared gradients")
@@ -132,11 +135,15 @@ class OptimizerConfig(Config):
 class ScheduleConfig(Config):
     """Learning rate over the run."""
 
-    shape: Literal["poly", "cosine", "constant"] = Field("poly", description="How the rate falls after the warm-up")
+    shape: Literal["poly", "cosine", "constant", "step"] = Field(
+        "poly", description="How the rate falls after the warm-up; step: at once after every few epochs"
+    )
     warmup: int | None = Field(
         None, ge=0, description="Steps over which the rate rises linearly; none: 250, or a twentieth of a short run"
     )
     exponent: float = Field(0.9, gt=0, description="Exponent of the poly shape")
+    gamma: float = Field(0.94, gt=0, le=1, description="Factor of the rate at every fall of the step shape")
+    every_epochs: int = Field(2, ge=1, description="Passes over the data between the falls of the step shape")
     horizon: float = Field(
         1.0, ge=1, description="Length the shape is laid out for, as a multiple of the run (SAMed stops early: 1.25)"
     )

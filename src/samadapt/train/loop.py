@@ -110,7 +110,7 @@ class Loop:
         config, progress = self.config, self.progress
         share = self._agreed(self.length.progress(progress.step, progress.seconds))
         each = 1 / self.length.steps if self.length.steps else 0.0
-        lr = self.base_lr * rate_factor(config.schedule, progress.step, share, each)
+        lr = self.base_lr * rate_factor(config.schedule, progress.step, share, each, self._passes())
         for group in self.raw_optimizer.param_groups:
             group["lr"] = lr
         drawn = [self.fabric.to_device(next(stream)) for _ in range(config.accumulate)]
@@ -235,5 +235,8 @@ class Loop:
         return images / (t1 - t0) if t1 > t0 else 0.0
 
     def _epoch(self) -> float:
-        seen = self.progress.step * self.config.accumulate * self.config.batch_size
-        return round(seen / self.parts.order.count, 4)
+        return round(self._passes(), 4)
+
+    def _passes(self) -> float:
+        """Passes over the data made so far."""
+        return self.progress.step * self.config.accumulate * self.config.batch_size / self.parts.order.count

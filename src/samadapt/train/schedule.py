@@ -46,7 +46,9 @@ class Length:
         return self.progress(step, seconds) >= 1
 
 
-def rate_factor(config: ScheduleConfig, step: int, progress: float, progress_per_step: float) -> float:
+def rate_factor(
+    config: ScheduleConfig, step: int, progress: float, progress_per_step: float, epoch: float = 0.0
+) -> float:
     """Factor of the base learning rate.
 
     Parameters
@@ -59,12 +61,15 @@ def rate_factor(config: ScheduleConfig, step: int, progress: float, progress_per
     progress_per_step : float
         Share of the run that one step takes; 0 where the run's length is a time. It moves the start of the decay to
         the end of the warm-up.
+    epoch : float
+        Passes over the data already made.
 
     Returns
     -------
     float
         Linear warm-up ``(step + 1) / warmup``; then "poly" ``(1 - p) ** exponent``, "cosine" or constant, with
-        ``p = (progress - warmup) / horizon``, as SAMed counts it. Without a set warm-up: 250 steps or a twentieth of
+        ``p = (progress - warmup) / horizon``, as SAMed counts it; or "step", ``gamma ** floor(epoch / every_epochs)``,
+        as PyTorch's StepLR. Without a set warm-up: 250 steps or a twentieth of
         the run, whichever is over first.
     """
     if config.warmup is None:
@@ -75,6 +80,8 @@ def rate_factor(config: ScheduleConfig, step: int, progress: float, progress_per
         start = config.warmup * progress_per_step
     if risen < 1:
         return risen
+    if config.shape == "step":
+        return float(config.gamma ** math.floor(epoch / config.every_epochs))
     p = min(max(progress - start, 0.0) / config.horizon, 1.0)
     if config.shape == "poly":
         return float((1 - p) ** config.exponent)
