@@ -17,6 +17,8 @@ from samadapt.models.build import empty_sam
 from samadapt.models.inspect import inspect
 from samadapt.models.sam2.architecture import KNOWN as KNOWN_SAM2
 from samadapt.models.sam2.build import empty_sam2
+from samadapt.models.sam3.architecture import KNOWN as KNOWN_SAM3
+from samadapt.models.sam3.build import empty_sam3
 
 
 def count(module) -> int:
@@ -34,13 +36,16 @@ def test_parameter_counts_are_those_of_the_networks():
         assert count(model.vision_encoder) == entry.encoder_parameters
         assert count(model.mask_decoder) == entry.decoder_parameters
         counted += 1
-    assert counted == 5 + 3 + 8
+    assert counted == 5 + 3 + 8 + 1
     vit_b = catalog.get("sam-vit-b")
     assert (vit_b.encoder_parameters, vit_b.decoder_parameters) == (89_670_912, 4_058_340)
 
 
 def build(entry):
     """The entry's network without memory for its weights."""
+    if entry.family == "sam3":
+        assert KNOWN_SAM3[entry.architecture].image_size == entry.image_size
+        return empty_sam3(KNOWN_SAM3[entry.architecture])
     if entry.family != "sam2":
         assert KNOWN[entry.architecture].image_size == entry.image_size
         return empty_sam(KNOWN[entry.architecture])

@@ -33,6 +33,8 @@ from samadapt.models.convert import POSITION_ALIAS
 from samadapt.models.preprocess import get as get_preprocessing
 from samadapt.models.sam2.architecture import Sam2Architecture
 from samadapt.models.sam2.build import assemble as assemble_sam2
+from samadapt.models.sam3.architecture import Sam3Architecture
+from samadapt.models.sam3.build import assemble as assemble_sam3
 
 if TYPE_CHECKING:
     from samadapt.models import SamPromptable
@@ -102,6 +104,7 @@ def keep_for_undo(model: SamPromptable, base: SamPromptable, folder: Path) -> Pa
         "version": VERSION,
         "names": sorted(before),
         "sam2": isinstance(base.architecture, Sam2Architecture),
+        "sam3": isinstance(base.architecture, Sam3Architecture),
         "architecture": base.architecture.as_dict(),
         "preprocessing": base.preprocessing.name,
         "family": base.family,
@@ -172,6 +175,10 @@ def _weight_of(name: str, end: str) -> str:
 
 
 def _build(facts: dict[str, Any], state: Mapping[str, Tensor], name: str) -> SamPromptable:
+    if facts.get("sam3"):
+        latest = Sam3Architecture().updated(facts["architecture"])
+        plan = get_preprocessing(facts["preprocessing"], latest.image_size)
+        return assemble_sam3(latest, state, plan, name=name, family=facts["family"])
     if facts["sam2"]:
         network = Sam2Architecture().updated(facts["architecture"])
         plan = get_preprocessing(facts["preprocessing"], network.image_size)

@@ -163,11 +163,9 @@ def _run(model: Sam2Promptable, frames: _Frames, prompts: Mapping[int, PixelProm
 
 
 def _session(model: Sam2Promptable, frames: _Frames) -> Any:
-    from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenceSession
-
     side, device = model.image_size, model.device
     places = {"inference_device": device, "inference_state_device": device, "video_storage_device": device}
-    session = Sam2VideoInferenceSession(video_height=side, video_width=side, dtype=torch.float32, **places)
+    session = model.session(video_height=side, video_width=side, dtype=torch.float32, **places)
     session.processed_frames = frames
     session.obj_id_to_idx(_OBJECT)
     return session
@@ -227,7 +225,7 @@ def _common_size(frames: Volume | Sequence[Image | NDArray[Any]]) -> tuple[int, 
 def _require_memory(model: Any) -> Sam2Promptable:
     if not isinstance(model, Sam2Promptable):
         raise CheckpointError(
-            "only SAM 2 has a memory",
+            "only SAM 2 and SAM 3 have a memory",
             where=getattr(model, "name", None),
             remedy="Use samadapt.infer.propagate.propagate, which carries the box of the mask.",
         )

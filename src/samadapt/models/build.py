@@ -151,7 +151,7 @@ def fill(
     Parameters
     ----------
     sam : transformers model
-        With one matrix of position frequencies at both places.
+        With one matrix of position frequencies at both places, or two where `weights` holds two.
     weights : mapping of str to Tensor
         As `canonical` makes them.
     resampled : tuple of str
@@ -162,7 +162,8 @@ def fill(
     CheckpointError
         See `LoadReport.require`.
     """
-    shapes = {key: tuple(value.shape) for key, value in sam.state_dict().items() if key != POSITION_ALIAS}
+    own = set() if POSITION_ALIAS in weights else {POSITION_ALIAS}
+    shapes = {key: tuple(value.shape) for key, value in sam.state_dict().items() if key not in own}
     report = _compare(weights, shapes, resampled)
     report.require(allow, where=where, looks_like=looks_like, expected=f"SAM {expected}")
     fitting = set(report.exact) | set(report.resampled)
@@ -170,13 +171,18 @@ def fill(
         key: weights[key] if key in fitting else initial_tensor(key, shape, fan_in(shapes, key), seed)
         for key, shape in shapes.items()
     }
-    sam.load_state_dict(full | {POSITION_ALIAS: full[POSITION]}, assign=True)
-    _share_positions(sam)
+    sam.load_state_dict({POSITION_ALIAS: full[POSITION]} | full, assign=True)
+    if own:
+        _share_positions(sam)
     return report
 
 
-def canonical(state: Mapping[str, Tensor], *, where: object = None) -> dict[str, Tensor]:
-    """Finite float32 tensors by name, the shared position matrix once."""
+def canonical(state: Mapping[str, Tensor], *, where: object = None, two_positions: bool = False) -> dict[str, Tensor]:
+    """Finite float32 tensors by name, the shared position matrix once.
+
+    With `two_positions` that of the prompts stays where it differs from that of the image, as a network that does not
+    tie them may have it.
+    """
     weights = {}
     for key, tensor in state.items():
         if not tensor.is_floating_point():
@@ -194,7 +200,9 @@ def canonical(state: Mapping[str, Tensor], *, where: object = None) -> dict[str,
         weights[key] = tensor.detach().to(torch.float32).contiguous()
     alias = weights.pop(POSITION_ALIAS, None)
     if alias is not None:
-        weights.setdefault(POSITION, alias)
+        first = weights.setdefault(POSITION, alias)
+        if two_positions and not torch.equal(first, alias):
+            weights[POSITION_ALIAS] = alias
     return weights
 
 

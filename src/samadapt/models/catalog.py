@@ -33,8 +33,8 @@ class Entry:
     citation : str
     image_size : int
     architecture : str
-        Key of `samadapt.models.architecture.KNOWN` or, for SAM 2, of `samadapt.models.sam2.architecture.KNOWN`; "" for
-        other networks.
+        Key of `samadapt.models.architecture.KNOWN` or, for SAM 2 and 3, of `KNOWN` in
+        `samadapt.models.sam2.architecture` or `samadapt.models.sam3.architecture`; "" for other networks.
     parameters, encoder_parameters, decoder_parameters : int or None
         Whole model, image encoder and mask decoder; None where not counted.
     preprocessing : str
@@ -42,6 +42,8 @@ class Entry:
     multimask : bool
         False where the candidate masks were never trained.
     note : str
+    gated : bool
+        True where the hub gives the weights only to accounts that accepted their terms.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Entry:
     preprocessing: str = ""
     multimask: bool = True
     note: str = ""
+    gated: bool = False
 
     @property
     def where_from(self) -> str:
@@ -267,15 +270,21 @@ _ENTRIES = (
     ),
     Entry(
         "sam3",
-        "SAM 3",
+        "SAM 3, ViT-L+",
         "sam3",
-        "listed",
+        "hub",
         "facebook/sam3",
         "https://github.com/facebookresearch/sam3",
         "SAM License (gated, restricted use)",
         "Carion et al. 2025, SAM 3: Segment Anything with Concepts, arXiv 2511.16719",
         1008,
-        note="Its weights are given out after its licence was accepted on the hub, and are not for every use.",
+        "sam3",
+        465_782_146,
+        454_038_784,
+        4_215_109,
+        "sam3",
+        note="Points, boxes, masks and memory; its detector of concepts (words) is left out.",
+        gated=True,
     ),
     Entry(
         "sam2.1-hiera-tiny",

@@ -100,11 +100,14 @@ def select(output: DecoderOutput, multimask: bool) -> DecoderOutput:
     return DecoderOutput(output.low_res_logits[:, :, part], output.iou[:, :, part])
 
 
-def encode_position(sam: Any, xy: Tensor) -> Tensor:
+def encode_position(table: Any, xy: Tensor) -> Tensor:
     """Random Fourier features of coordinates in [0, 1], always in float32.
 
     Parameters
     ----------
+    table : module
+        With the frequencies as `positional_embedding`: one for the image and one for prompts, the same in published
+        weights.
     xy : Tensor of shape (..., 2)
 
     Returns
@@ -115,7 +118,7 @@ def encode_position(sam: Any, xy: Tensor) -> Tensor:
     ----------
     .. [1] Tancik et al. 2020, Fourier Features Let Networks Learn High Frequency Functions, NeurIPS.
     """
-    matrix = sam.shared_image_embedding.positional_embedding.float()
+    matrix = table.positional_embedding.float()
     with torch.autocast(xy.device.type, enabled=False):
         angles = 2 * math.pi * ((2 * xy.float() - 1) @ matrix)
         return torch.cat([angles.sin(), angles.cos()], dim=-1)
@@ -126,7 +129,7 @@ def dense_position(sam: Any, hw: tuple[int, int] | torch.Size) -> Tensor:
     device = sam.shared_image_embedding.positional_embedding.device
     y, x = ((torch.arange(n, device=device, dtype=torch.float32) + 0.5) / n for n in hw)
     grid = torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], dim=-1)
-    return encode_position(sam, grid).permute(2, 0, 1)[None]
+    return encode_position(sam.shared_image_embedding, grid).permute(2, 0, 1)[None]
 
 
 def sparse_tokens(sam: Any, points: Tensor | None, labels: Tensor | None, boxes: Tensor | None) -> Tensor | None:
@@ -146,7 +149,7 @@ def embed_points(sam: Any, points: Tensor, labels: Tensor, size: int | None = No
     """Tokens (B, P, N, C) of points, as many, in an input of `size` pixels (that of the model by default)."""
     encoder = sam.prompt_encoder
     background, foreground, *_ = _kinds(encoder)
-    embedded = encode_position(sam, (points + 0.5) / (size or encoder.input_image_size))
+    embedded = encode_position(encoder.shared_embedding, (points + 0.5) / (size or encoder.input_image_size))
     kind = labels[..., None]
     embedded = torch.where(kind == -1, encoder.not_a_point_embed.weight[0], embedded)
     embedded = torch.where(kind == 0, embedded + background, embedded)
@@ -157,7 +160,7 @@ def embed_boxes(sam: Any, boxes: Tensor, size: int | None = None) -> Tensor:
     """Tokens (B, P, 2, C) of the corners of boxes, in an input of `size` pixels (that of the model by default)."""
     encoder = sam.prompt_encoder
     corners = boxes.reshape(*boxes.shape[:-1], 2, 2)
-    embedded = encode_position(sam, (corners + 0.5) / (size or encoder.input_image_size))
+    embedded = encode_position(encoder.shared_embedding, (corners + 0.5) / (size or encoder.input_image_size))
     return embedded + torch.stack(_kinds(encoder)[2:])
 
 

@@ -43,6 +43,12 @@ SAM = Family("sam", "a SAM checkpoint in the original layout", loadable=True)
 SAM_TRANSFORMERS = Family("sam", "a SAM checkpoint in the transformers layout", loadable=True)
 MSA = Family("medical-sam-adapter", "a Medical SAM Adapter checkpoint", adapters="adapter", advice=_UNDER_MSA)
 SAM2 = Family("sam2", "a SAM 2 checkpoint", loadable=True)
+SAM3 = Family("sam3", "a SAM 3 checkpoint", loadable=True, tell_licence=True)
+SAM3_DETECTOR = Family(
+    "sam3",
+    "the detector of a SAM 3 alone, which answers words, not points, boxes or masks",
+    advice="Give the full facebook/sam3, or a folder of Sam3TrackerModel.",
+)
 SAM_HQ = Family("sam-hq", "a SAM-HQ checkpoint", loadable=True, tell_licence=True)
 _MARKED: tuple[tuple[tuple[str, ...], Family], ...] = (
     (
@@ -83,13 +89,15 @@ _MARKED: tuple[tuple[tuple[str, ...], Family], ...] = (
         (".lora_A.", ".lora_B.", ".linear_a_q."),
         Family("lora", "weights with LoRA inside", adapters="lora", advice=_BASE),
     ),
-    (("vision_encoder.blocks.", "geometry_encoder."), Family("sam3", "a SAM 3 checkpoint", advice=_ELSE)),
 )
 
 
 def identify(keys: Iterable[str]) -> Family:
     """Kind of checkpoint that has these tensor names."""
     names = list(keys)
+    if any("vision_encoder.backbone.embeddings." in name for name in names):
+        promptable = any("prompt_encoder.point_embed" in name for name in names)
+        return SAM3 if promptable else SAM3_DETECTOR
     for marks, family in _MARKED:
         if any(mark in name for mark in marks for name in names):
             return family

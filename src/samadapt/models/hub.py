@@ -10,10 +10,11 @@ from typing import Any
 from torch import Tensor
 
 from samadapt.core.errors import CheckpointError
+from samadapt.models import catalog
 from samadapt.models.architecture import Architecture
 from samadapt.models.read import read_tensors
 
-KINDS = ("sam", "sam_hq", "sam2", "sam2_video")
+KINDS = ("sam", "sam_hq", "sam2", "sam2_video", "sam3_tracker", "sam3_tracker_video", "sam3_video")
 """transformers' types of model that can be loaded."""
 
 _PREFERRED = ("*.safetensors", "pytorch_model*.bin")
@@ -30,21 +31,26 @@ def download(repository: str) -> Path:
     Raises
     ------
     CheckpointError
-        If it is neither cached nor reachable; says how to carry it over from another machine.
+        If it is neither cached nor reachable; says how to carry it over from another machine. If its terms were not
+        accepted; says where and how.
     """
     import huggingface_hub
+    from huggingface_hub.errors import GatedRepoError
 
     try:
         for weights in _PREFERRED:
             folder = Path(huggingface_hub.snapshot_download(repository, allow_patterns=["*.json", weights]))
             if any(folder.glob(weights)):
                 return folder
+    except GatedRepoError as error:
+        raise CheckpointError(
+            f"{repository} is gated: its weights are given only to accounts that accepted its terms",
+            where=repository,
+            remedy=f"{_terms(repository)} Then load it again.",
+        ) from error
     except Exception as error:
         raise CheckpointError(
-            f"cannot download {repository} ({_first_line(error)})",
-            where=repository,
-            remedy=f"On a machine with a network run `hf download {repository} --local-dir FOLDER`, copy FOLDER here, "
-            "and give its path instead of the name. The original .pth file works too.",
+            f"cannot download {repository} ({_first_line(error)})", where=repository, remedy=_carry_over(repository)
         ) from error
     raise CheckpointError("the repository holds no weights", where=repository)
 
@@ -83,6 +89,24 @@ def with_config(architecture: Architecture, config: dict[str, Any]) -> Architect
         architecture,
         decoder_heads=decoder.get("num_attention_heads", 8),
         decoder_norm_eps=decoder.get("layer_norm_eps", 1e-6),
+    )
+
+
+def _terms(repository: str) -> str:
+    return (
+        f"Accept the terms at https://huggingface.co/{repository} with your account and, once access is granted, log "
+        "in on this machine: `hf auth login` (`huggingface-cli login` in older versions)."
+    )
+
+
+def _carry_over(repository: str) -> str:
+    """What to do without a network."""
+    entry = catalog.find(repository)
+    gated = entry is not None and entry.gated
+    original = "" if gated else " The original .pth file works too."
+    return (
+        f"On a machine with a network run `hf download {repository} --local-dir FOLDER`, copy FOLDER here, and give "
+        f"its path instead of the name.{original}{' ' + _terms(repository) if gated else ''}"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -13,13 +14,17 @@ from samadapt.models import catalog, loading
 from samadapt.models.architecture import KNOWN, Architecture
 from samadapt.models.build import canonical, empty_sam
 from samadapt.models.convert import POSITION_ALIAS, infer_architecture, to_transformers
-from samadapt.models.families import MSA, SAM2, Family, identify
+from samadapt.models.families import MSA, SAM2, SAM3, Family, identify
 from samadapt.models.loading import Checkpoint
 from samadapt.models.msa import plain
 from samadapt.models.sam2 import names as sam2
-from samadapt.models.sam2.architecture import Sam2Architecture
+from samadapt.models.sam2.architecture import Sam2Architecture, TrackerArchitecture
 from samadapt.models.sam2.build import empty_sam2
 from samadapt.models.sam2.loading import architecture_of
+from samadapt.models.sam3 import names as sam3
+from samadapt.models.sam3.architecture import Sam3Architecture
+from samadapt.models.sam3.build import empty_sam3
+from samadapt.models.sam3.loading import architecture_of as sam3_architecture_of
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class Inspection:
     title : str
         For people.
     size_name : str
-        "vit-b", ..., or "" where the network is not a SAM 1.
+        "vit-b", "hiera-tiny", "sam3", ..., or "" where no network is inside.
     image_size : int
         In pixels; 0 where unknown.
     parameters : int
@@ -79,6 +84,8 @@ class Inspection:
     problems: tuple[str, ...]
 
 
+Network = Architecture | Sam2Architecture | Sam3Architecture
+_PREPROCESSING: dict[type, str] = {Sam2Architecture: "sam2", Sam3Architecture: "sam3"}
 CARRIERS = ("sam-med2d", "medical-sam-adapter")
 """Families whose files hold a SAM with adapters inside, which `load_model` understands."""
 BASE_MODEL = "its base model"
@@ -130,7 +137,7 @@ def inspect(path: str | Path) -> Inspection:
         preprocessing=plan,
         licence=catalog.licence_of(checkpoint.name, checkpoint.family or family.name),
         missing=missing,
-        assumed=network.assumed if isinstance(network, Sam2Architecture) else (),
+        assumed=network.assumed if isinstance(network, TrackerArchitecture) else (),
         loadable=not problems and (not missing or missing == (NO_MEMORY,) or family is MSA),
         problems=tuple(problems),
     )
@@ -139,38 +146,45 @@ def inspect(path: str | Path) -> Inspection:
 def _transformers_names(state: Mapping[str, Tensor], family: Family) -> dict[str, Tensor]:
     if family is SAM2:
         return sam2.to_transformers(state)
+    if family is SAM3:
+        return sam3.to_transformers(state)
     return plain(to_transformers(state)) if family is MSA else to_transformers(state)
 
 
-def _network(
-    checkpoint: Checkpoint, family: Family, state: dict[str, Tensor]
-) -> Architecture | Sam2Architecture | None:
+def _network(checkpoint: Checkpoint, family: Family, state: dict[str, Tensor]) -> Network | None:
     """Network of a file that holds one; None for one that does not."""
     if family is SAM2:
         return architecture_of(checkpoint)
+    if family is SAM3:
+        return sam3_architecture_of(checkpoint)
     if not (family.loadable or family.name in CARRIERS):
         return None
     return infer_architecture({key: tuple(value.shape) for key, value in state.items()})
 
 
-def _preprocessing(checkpoint: Checkpoint, network: Architecture | Sam2Architecture | None) -> str:
+def _preprocessing(checkpoint: Checkpoint, network: Network | None) -> str:
     if isinstance(network, Architecture):
         return checkpoint.preprocessing or loading.guess_preprocessing(checkpoint, network)
-    return checkpoint.preprocessing or ("sam2" if network else "")
+    return checkpoint.preprocessing or ("" if network is None else _PREPROCESSING[type(network)])
 
 
-def _missing(
-    network: Architecture | Sam2Architecture | None, family: Family, state: Mapping[str, Tensor]
-) -> tuple[str, ...]:
+def _missing(network: Network | None, family: Family, state: Mapping[str, Tensor]) -> tuple[str, ...]:
     """What the network needs and the file lacks, by part of the network."""
     if network is None:
         return (BASE_MODEL,) if family.adapters else ()
-    empty = empty_sam2(network) if isinstance(network, Sam2Architecture) else empty_sam(network)
+    empty = _empty(network)
     absent = [key for key in empty.state_dict() if key not in state and key != POSITION_ALIAS]
     parts = dict.fromkeys(key.split(".")[0] for key in absent)
     found = [f"{sum(key.startswith(part) for key in absent)} tensors of {part}" for part in parts]
-    without = isinstance(network, Sam2Architecture) and not network.memory
+    without = isinstance(network, TrackerArchitecture) and not network.memory
     return (*found, *((NO_MEMORY,) if without else ()))
+
+
+def _empty(network: Network) -> Any:
+    """transformers' network without weights."""
+    if isinstance(network, Architecture):
+        return empty_sam(network)
+    return empty_sam3(network) if isinstance(network, Sam3Architecture) else empty_sam2(network)
 
 
 def _classes(checkpoint: Checkpoint, family: Family) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from samadapt.models import catalog, hub, preprocess
 from samadapt.models.architecture import Architecture
 from samadapt.models.build import assemble, canonical
 from samadapt.models.convert import infer_architecture, to_meta, to_transformers
-from samadapt.models.families import MSA, SAM2, Family, identify
+from samadapt.models.families import MSA, SAM2, SAM3, Family, identify
 from samadapt.models.msa import plain
 from samadapt.models.promptable import SamPromptable
 from samadapt.models.read import read_tensors
@@ -139,10 +139,9 @@ def _built(
     if not (family.loadable or _allows_adapters(family, checkpoint.state, allow)):
         raise CheckpointError(f"this is {family.title}", where=checkpoint.where, remedy=family.advice)
     _tell_licence(checkpoint, family)
-    if family is SAM2:
-        from samadapt.models.sam2.loading import build
-
-        return build(checkpoint, image_size, allow, preprocessing=preprocessing or checkpoint.preprocessing or "sam2")
+    if family in (SAM2, SAM3):
+        plan = preprocessing or checkpoint.preprocessing or family.name
+        return _tracker_builder(family)(checkpoint, image_size, allow, preprocessing=plan)
     state = to_transformers(checkpoint.state)
     if family is MSA:
         state = plain(state)
@@ -167,6 +166,17 @@ def _built(
     )
     model.encoder_only = "missing" not in allow and not any(key.startswith("mask_decoder.") for key in state)
     return model
+
+
+def _tracker_builder(family: Family) -> Callable[..., SamPromptable]:
+    """What builds the models of a family with a memory."""
+    if family is SAM3:
+        from samadapt.models.sam3.loading import build as build_sam3
+
+        return build_sam3
+    from samadapt.models.sam2.loading import build as build_sam2
+
+    return build_sam2
 
 
 def find(name_or_path: str | Path) -> Checkpoint:

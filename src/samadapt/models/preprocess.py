@@ -228,7 +228,7 @@ def _stretched(content: Tensor) -> Tensor:
     return torch.cat([(part - low) / size for part, low, size in zip(parts, lows, ranges)], dim=1)
 
 
-_ZEROS, _ONES = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+_ZEROS, _HALVES, _ONES = (0.0, 0.0, 0.0), (0.5, 0.5, 0.5), (1.0, 1.0, 1.0)
 
 _KNOWN: dict[str, Preprocessing] = {
     entry.name: entry
@@ -239,6 +239,7 @@ _KNOWN: dict[str, Preprocessing] = {
         Preprocessing("samed", 512, "stretch", "cubic", "0-1", _ZEROS, _ONES),
         Preprocessing("msa", 1024, "stretch", "pil-bilinear", "0-1", _ZEROS, _ONES),
         Preprocessing("sam2", 1024, "stretch", "bilinear"),
+        Preprocessing("sam3", 1008, "stretch", "bilinear", "0-1", _HALVES, _HALVES),
         Preprocessing("tiny", 128, "longest", "bilinear", zoom=2.0),
     )
 }
@@ -254,12 +255,12 @@ def get(name: str, size: int | None = None) -> Preprocessing:
 
     Parameters
     ----------
-    name : {"sam", "medsam", "sammed2d", "samed", "msa", "sam2", "tiny"}
+    name : {"sam", "medsam", "sammed2d", "samed", "msa", "sam2", "sam3", "tiny"}
         "sam": longest side with PIL's bilinear, ImageNet mean and std. "medsam": stretched with cubic splines and
         antialiasing, each image to [0, 1]. "sammed2d": nearest pixel, or centred if both sides are smaller, BGR with
         RGB's mean and std. "samed": stretched with cubic splines, [0, 1]. "msa": stretched with
         PIL's bilinear, [0, 1]. "sam2": stretched with PyTorch's
-        antialiased bilinear, ImageNet mean and std. "tiny": as "sam" with PyTorch's
+        antialiased bilinear, ImageNet mean and std. "sam3": so too, to [-1, 1]. "tiny": as "sam" with PyTorch's
         antialiased bilinear, and a closer look at what is asked about.
     size : int, optional
         Side of the square; that of the published checkpoint by default.
@@ -277,6 +278,7 @@ def get(name: str, size: int | None = None) -> Preprocessing:
     .. [4] hitachinsk/SAMed e351840, datasets/dataset_synapse.py.
     .. [5] facebookresearch/sam2 2b90b9f, sam2/utils/transforms.py.
     .. [6] MedicineToken/Medical-SAM-Adapter 4dcdc63, utils.py (2-D sets).
+    .. [7] facebookresearch/sam3, sam3/model/utils/sam1_utils.py (2de76d5).
     """
     if name not in _KNOWN:
         raise CheckpointError(

@@ -22,6 +22,7 @@ from samadapt.models.load_report import LoadReport
 from samadapt.models.maps import FeatureMaps
 from samadapt.models.preprocess import Preprocessing
 from samadapt.models.sam2.architecture import Sam2Architecture
+from samadapt.models.sam3.architecture import Sam3Architecture
 
 Pictures = Image | NDArray[Any] | Tensor | Sequence["Image | NDArray[Any] | Tensor"]
 
@@ -32,7 +33,7 @@ class SamPromptable(nn.Module):
     Parameters
     ----------
     sam : transformers.SamModel
-    architecture : Architecture, or Sam2Architecture for a SAM 2
+    architecture : Architecture, or Sam2Architecture or Sam3Architecture for a SAM 2 or 3
     preprocessing : Preprocessing
     name : str
         What `samadapt.models.load` takes to load the same weights again; an absolute path for a file.
@@ -61,7 +62,7 @@ class SamPromptable(nn.Module):
     def __init__(
         self,
         sam: Any,
-        architecture: Architecture | Sam2Architecture,
+        architecture: Architecture | Sam2Architecture | Sam3Architecture,
         preprocessing: Preprocessing,
         *,
         name: str,
@@ -112,7 +113,7 @@ class SamPromptable(nn.Module):
 
     @property
     def memory(self) -> bool:
-        """True if the model carries masks from frame to frame by itself, as SAM 2 does."""
+        """True if the model carries masks from frame to frame by itself, as SAM 2 and 3 do."""
         return False
 
     def frame(self, hw: tuple[int, int]) -> Frame:

@@ -19,13 +19,26 @@ from samadapt.models.loading import SIDE_FILE
 from samadapt.models.promptable import SamPromptable
 from samadapt.models.sam2.names import to_meta as sam2_to_meta
 from samadapt.models.sam2.promptable import Sam2Promptable
+from samadapt.models.sam3.promptable import Sam3Promptable
 from samadapt.models.stem import describe_channels
 
 SUFFIXES = (".pth", ".pt", ".safetensors")
 
 
 def original_state(model: SamPromptable) -> dict[str, Tensor]:
-    """Tensors of a model by the names of the original code of its family, float32 on the CPU."""
+    """Tensors of a model by the names of the original code of its family, float32 on the CPU.
+
+    Raises
+    ------
+    ConfigError
+        For a SAM 3, whose original file holds the detector of concepts too.
+    """
+    if isinstance(model, Sam3Promptable):
+        raise ConfigError(
+            "the original file of SAM 3 holds its detector too, which is not part of this model",
+            where=model.name,
+            remedy="Write a folder of transformers: --to transformers.",
+        )
     rename = sam2_to_meta if isinstance(model, Sam2Promptable) else to_meta
     state = canonical(model.sam.state_dict())
     return {key: tensor.cpu().contiguous() for key, tensor in rename(state).items()}
@@ -51,7 +64,7 @@ def save_original(model: SamPromptable, path: str | Path, **facts: Any) -> Path:
     Raises
     ------
     ConfigError
-        If the suffix is another one.
+        If the suffix is another one, or the model is a SAM 3.
     """
     target = Path(path)
     if target.suffix not in SUFFIXES:

@@ -10,12 +10,15 @@ from samadapt.models.preprocess import Preprocessing
 from samadapt.models.promptable import SamPromptable
 from samadapt.models.sam2.architecture import KNOWN as KNOWN_SAM2
 from samadapt.models.sam2.architecture import Sam2Architecture
+from samadapt.models.sam3.architecture import KNOWN as KNOWN_SAM3
+from samadapt.models.sam3.architecture import Sam3Architecture
 
-_NETWORKS: dict[str, Architecture | Sam2Architecture] = {**KNOWN, **KNOWN_SAM2}
+Network = Architecture | Sam2Architecture | Sam3Architecture
+_NETWORKS: dict[str, Network] = {**KNOWN, **KNOWN_SAM2, **KNOWN_SAM3}
 
 
 def fresh(
-    architecture: str | Architecture | Sam2Architecture = "tiny",
+    architecture: str | Network = "tiny",
     *,
     image_size: int | None = None,
     preprocessing: str = "tiny",
@@ -26,9 +29,10 @@ def fresh(
 
     Parameters
     ----------
-    architecture : str, Architecture or Sam2Architecture
+    architecture : str, Architecture, Sam2Architecture or Sam3Architecture
         "tiny", "test" (a few thousand weights at 64 pixels), "vit-b", "vit-l", "vit-h"; for SAM 2 "hiera-test",
-        "hiera-tiny", "hiera-small", "hiera-base-plus", "hiera-large"; or any other network.
+        "hiera-tiny", "hiera-small", "hiera-base-plus", "hiera-large"; for SAM 3 "sam3-test", "sam3"; or any other
+        network.
     image_size : int, optional
         In pixels; the architecture's own by default.
     preprocessing : str
@@ -58,9 +62,13 @@ def fresh(
     return model
 
 
-def _assemble(wanted: Architecture | Sam2Architecture, plan: Preprocessing, name: str, seed: int) -> SamPromptable:
+def _assemble(wanted: Network, plan: Preprocessing, name: str, seed: int) -> SamPromptable:
     if isinstance(wanted, Architecture):
         return assemble(wanted, {}, plan, name=name, allow=("missing",), seed=seed)
+    if isinstance(wanted, Sam3Architecture):
+        from samadapt.models.sam3.build import assemble as assemble_sam3
+
+        return assemble_sam3(wanted, {}, plan, name=name, allow=("missing",), seed=seed)
     from samadapt.models.sam2.build import assemble as assemble_sam2
 
     return assemble_sam2(wanted, {}, plan, name=name, allow=("missing",), seed=seed)

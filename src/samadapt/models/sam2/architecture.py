@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import accumulate
-from typing import Any
+from typing import Any, Self
 
 from samadapt.core.errors import CheckpointError
 from samadapt.models.convert import Shapes, count
@@ -16,22 +16,15 @@ _BACKBONE = "vision_encoder.backbone."
 
 
 @dataclass(frozen=True)
-class Sam2Architecture:
-    """Shape of a SAM 2 or 2.1 network.
+class TrackerArchitecture:
+    """What a SAM 2 and a SAM 3 share: the decoder, and the memory that carries masks through frames.
 
     Attributes
     ----------
     image_size : int
-        Side of the square input in pixels, a multiple of 32. It leaves no trace in the tensors.
-    widths, blocks, heads, windows : tuple of int
-        Width, number of blocks, attention heads and window side of every stage of the Hiera encoder. Heads and windows
-        leave no trace in the tensors, but for the first window.
-    global_blocks : tuple of int
-        Blocks that attend to the whole map; no trace either.
-    background : tuple of int
-        Size of the coarse position table.
-    mlp_dim : int
-        Of the first stage; the others are as many times their width.
+        Side of the square input in pixels. It leaves no trace in the tensors.
+    patch_size : int
+        Pixels for each token of the embedding.
     inputs : int
         Channels of the image, at least 3.
     channels : int
@@ -49,13 +42,7 @@ class Sam2Architecture:
     """
 
     image_size: int = 1024
-    widths: tuple[int, ...] = (96, 192, 384, 768)
-    blocks: tuple[int, ...] = (1, 2, 7, 2)
-    heads: tuple[int, ...] = (1, 2, 4, 8)
-    windows: tuple[int, ...] = (8, 4, 14, 7)
-    global_blocks: tuple[int, ...] = (5, 7, 9)
-    background: tuple[int, ...] = (7, 7)
-    mlp_dim: int = 384
+    patch_size: int = 16
     inputs: int = 3
     channels: int = 256
     decoder_depth: int = 2
@@ -79,11 +66,6 @@ class Sam2Architecture:
     assumed: tuple[str, ...] = ()
 
     @property
-    def patch_size(self) -> int:
-        """Pixels for each token of the embedding: a stride of 4, halved twice."""
-        return 16
-
-    @property
     def grid(self) -> int:
         """Side of the embedding in tokens."""
         return self.image_size // self.patch_size
@@ -98,6 +80,62 @@ class Sam2Architecture:
         """True if the network can carry masks from frame to frame."""
         return self.memory_channels > 0
 
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready fields."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+    def updated(self, tree: dict[str, Any]) -> Self:
+        """Network with the fields of `tree` (lists for tuples) in place of its own; other keys are ignored."""
+        known = {field.name for field in fields(self)}
+        given: dict[str, Any] = {}
+        for key in known & tree.keys():
+            given[key] = tuple(tree[key]) if isinstance(tree[key], list) else tree[key]
+        return replace(self, **given)
+
+    def resized(self, image_size: int | None, multiple: int, tokens: str) -> Self:
+        """Same network for another image size, one of the multiples of `multiple` from twice it up.
+
+        Raises
+        ------
+        CheckpointError
+            If `image_size` is none of them; `tokens` says whose pixels it does not fit.
+        """
+        if image_size is None or image_size == self.image_size:
+            return self
+        if image_size < 2 * multiple or image_size % multiple:
+            raise CheckpointError(
+                f"image size {image_size} does not fit the {multiple} pixels of {tokens}",
+                where="image_size",
+                remedy=f"Choose a multiple of {multiple}, for example {16 * multiple} or {32 * multiple}.",
+            )
+        return replace(self, image_size=image_size)
+
+
+@dataclass(frozen=True)
+class Sam2Architecture(TrackerArchitecture):
+    """Shape of a SAM 2 or 2.1 network; see `TrackerArchitecture` for the decoder and the memory.
+
+    Attributes
+    ----------
+    widths, blocks, heads, windows : tuple of int
+        Width, number of blocks, attention heads and window side of every stage of the Hiera encoder. Heads and windows
+        leave no trace in the tensors, but for the first window.
+    global_blocks : tuple of int
+        Blocks that attend to the whole map; no trace either.
+    background : tuple of int
+        Size of the coarse position table.
+    mlp_dim : int
+        Of the first stage; the others are as many times their width.
+    """
+
+    widths: tuple[int, ...] = (96, 192, 384, 768)
+    blocks: tuple[int, ...] = (1, 2, 7, 2)
+    heads: tuple[int, ...] = (1, 2, 4, 8)
+    windows: tuple[int, ...] = (8, 4, 14, 7)
+    global_blocks: tuple[int, ...] = (5, 7, 9)
+    background: tuple[int, ...] = (7, 7)
+    mlp_dim: int = 384
+
     @property
     def size_name(self) -> str:
         """ "hiera-tiny", ..., "hiera-large", or width x blocks for any other network."""
@@ -105,34 +143,8 @@ class Sam2Architecture:
         return name or f"hiera-{self.widths[0]}x{sum(self.blocks)}"
 
     def at(self, image_size: int | None) -> Sam2Architecture:
-        """Same network for another image size.
-
-        Raises
-        ------
-        CheckpointError
-            If `image_size` is not a positive multiple of 32.
-        """
-        if image_size is None or image_size == self.image_size:
-            return self
-        if image_size < 2 * STRIDE or image_size % STRIDE:
-            raise CheckpointError(
-                f"image size {image_size} does not fit the {STRIDE} pixels of SAM 2's coarsest tokens",
-                where="image_size",
-                remedy=f"Choose a multiple of {STRIDE}, for example 256, 512 or 1024.",
-            )
-        return replace(self, image_size=image_size)
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-ready fields."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
-
-    def updated(self, tree: dict[str, Any]) -> Sam2Architecture:
-        """Network with the fields of `tree` (lists for tuples) in place of its own; other keys are ignored."""
-        known = {field.name for field in fields(self)}
-        given: dict[str, Any] = {}
-        for key in known & tree.keys():
-            given[key] = tuple(tree[key]) if isinstance(tree[key], list) else tree[key]
-        return replace(self, **given)
+        """Same network for another image size, a positive multiple of 32."""
+        return self.resized(image_size, STRIDE, "SAM 2's coarsest tokens")
 
 
 KNOWN: dict[str, Sam2Architecture] = {
@@ -199,7 +211,7 @@ def infer(shapes: Shapes) -> Sam2Architecture:
         If a tensor that is needed to tell is absent.
     """
     try:
-        return Sam2Architecture(**_encoder(shapes), **_decoder(shapes), **_memory(shapes))
+        return Sam2Architecture(**_encoder(shapes), **infer_decoder(shapes), **infer_memory(shapes))
     except KeyError as error:
         raise CheckpointError(
             f"the file has no {error.args[0]}, so it is not a complete SAM 2 checkpoint",
@@ -250,7 +262,8 @@ def _stages(shapes: Shapes) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return widths, blocks
 
 
-def _decoder(shapes: Shapes) -> dict[str, Any]:
+def infer_decoder(shapes: Shapes) -> dict[str, Any]:
+    """What the tensors of the decoder tell, by the fields of `TrackerArchitecture`; KeyError without one."""
     tokens, channels = shapes["mask_decoder.mask_tokens.weight"]
     cross = shapes["mask_decoder.transformer.layers.0.cross_attn_token_to_image.q_proj.weight"][0]
     return {
@@ -264,7 +277,8 @@ def _decoder(shapes: Shapes) -> dict[str, Any]:
     }
 
 
-def _memory(shapes: Shapes) -> dict[str, Any]:
+def infer_memory(shapes: Shapes) -> dict[str, Any]:
+    """What the tensors of the memory tell, by the fields of `TrackerArchitecture`: zeros without one."""
     layers = count(shapes, r"memory_attention\.layers\.(\d+)\.")
     if not layers:
         return {"memory_channels": 0, "memories": 0, "memory_layers": 0, "occlusion": False, "pointer_positions": False}

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from samadapt.models.build import canonical, fill, hash_tensors
 from samadapt.models.preprocess import Preprocessing
-from samadapt.models.sam2.architecture import Sam2Architecture
+from samadapt.models.sam2.architecture import Sam2Architecture, TrackerArchitecture
 from samadapt.models.sam2.promptable import Sam2Promptable
 
 
@@ -51,7 +51,7 @@ def assemble(
     weights = canonical(state, where=where)
     sam = empty_sam2(wanted)
     report = fill(sam, weights, allow=allow, where=where, looks_like=looks_like, expected=wanted.size_name, seed=seed)
-    _materialise(sam)
+    materialise_memory(sam)
     return Sam2Promptable(
         sam.train(False),
         wanted,
@@ -76,7 +76,7 @@ def empty_sam2(architecture: Sam2Architecture) -> Any:
     with torch.device("meta"):
         sam = kind._from_config(sam2_config(architecture), attn_implementation="sdpa")
         if architecture.memory:
-            _fit_memory_width(sam, architecture.memory_channels)
+            fit_memory_width(sam, architecture.memory_channels)
     return sam
 
 
@@ -92,13 +92,13 @@ def sam2_config(a: Sam2Architecture) -> Any:
     )
 
     if not a.memory:
-        prompt, decoder = Sam2PromptEncoderConfig(**_prompt(a)), Sam2MaskDecoderConfig(**_decoder(a))
+        prompt, decoder = Sam2PromptEncoderConfig(**prompt_settings(a)), Sam2MaskDecoderConfig(**decoder_settings(a))
         return Sam2Config(vision_config=_vision(a), prompt_encoder_config=prompt, mask_decoder_config=decoder)
     return Sam2VideoConfig(
         vision_config=_vision(a),
-        prompt_encoder_config=Sam2VideoPromptEncoderConfig(**_prompt(a)),
-        mask_decoder_config=Sam2VideoMaskDecoderConfig(**_decoder(a)),
-        **_memory(a),
+        prompt_encoder_config=Sam2VideoPromptEncoderConfig(**prompt_settings(a)),
+        mask_decoder_config=Sam2VideoMaskDecoderConfig(**decoder_settings(a)),
+        **memory_settings(a),
     )
 
 
@@ -126,7 +126,8 @@ def _vision(a: Sam2Architecture) -> Any:
     )
 
 
-def _prompt(a: Sam2Architecture) -> dict[str, Any]:
+def prompt_settings(a: TrackerArchitecture) -> dict[str, Any]:
+    """Arguments of transformers' configuration of a prompt encoder."""
     return {
         "hidden_size": a.channels,
         "image_size": a.image_size,
@@ -135,7 +136,8 @@ def _prompt(a: Sam2Architecture) -> dict[str, Any]:
     }
 
 
-def _decoder(a: Sam2Architecture) -> dict[str, Any]:
+def decoder_settings(a: TrackerArchitecture) -> dict[str, Any]:
+    """Arguments of transformers' configuration of a mask decoder."""
     return {
         "hidden_size": a.channels,
         "mlp_dim": a.decoder_mlp_dim,
@@ -148,7 +150,8 @@ def _decoder(a: Sam2Architecture) -> dict[str, Any]:
     }
 
 
-def _memory(a: Sam2Architecture) -> dict[str, Any]:
+def memory_settings(a: TrackerArchitecture) -> dict[str, Any]:
+    """Arguments of transformers' configuration of a memory."""
     return {
         "image_size": a.image_size,
         "num_maskmem": a.memories,
@@ -169,8 +172,8 @@ def _memory(a: Sam2Architecture) -> dict[str, Any]:
     }
 
 
-def _fit_memory_width(sam: Any, width: int) -> None:
-    """transformers writes the published width of the memory, 64, into its cross attention."""
+def fit_memory_width(sam: Any, width: int) -> None:
+    """Give the memory its width, in place: transformers writes the published one, 64, into its cross attention."""
     for layer in sam.memory_attention.layers:
         attention = layer.cross_attn_image
         if attention.k_proj.in_features != width:
@@ -179,7 +182,7 @@ def _fit_memory_width(sam: Any, width: int) -> None:
             attention.v_proj = nn.Linear(width, attention.internal_dim)
 
 
-def _materialise(sam: Any) -> None:
+def materialise_memory(sam: Any) -> None:
     """Compute the constants that no checkpoint holds (rotary frequencies) where they were left on the meta device."""
     attention = getattr(sam, "memory_attention", None)
     if attention is None:

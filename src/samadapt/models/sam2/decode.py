@@ -1,4 +1,4 @@
-"""SAM 2's mask decoder as one differentiable function over many images and prompts.
+"""The mask decoder of SAM 2, which SAM 3 kept, as one differentiable function over many images and prompts.
 
 The arithmetic is that of facebookresearch/sam2 (2b90b9f), sam/mask_decoder.py, with prompts as its image predictor
 gives them: the corners of a box are two more points, and one padding point always follows.
@@ -23,8 +23,6 @@ from samadapt.models.decode import (
 )
 from samadapt.models.maps import FeatureMaps
 
-PATCH = 16
-"""Pixels for each token of the embedding."""
 STABILITY_DELTA, STABLE = 0.05, 0.98
 """Half the band of logits, and the share of pixels above it, by which the single mask is trusted in evaluation."""
 
@@ -62,7 +60,7 @@ def decode_tokens(
 
     Parameters
     ----------
-    sam : transformers.Sam2Model or Sam2VideoModel
+    sam : transformers.Sam2Model, Sam2VideoModel, Sam3TrackerModel or Sam3TrackerVideoModel
     maps : FeatureMaps
         (B, C, h, w) with (B, C / 8, 4h, 4w) and (B, C / 4, 2h, 2w) beside it.
     points, point_labels, boxes, masks, learn_prompts
@@ -81,7 +79,7 @@ def decode_tokens(
     batch, prompts = check_prompts(maps.image, points, point_labels, boxes, masks)
     decoder = sam.mask_decoder
     with nullcontext() if learn_prompts else torch.no_grad():
-        sparse = _sparse(sam, PATCH * int(maps.shape[-1]), points, point_labels, boxes)
+        sparse = _sparse(sam, input_side(sam, maps), points, point_labels, boxes)
         dense = dense_map(sam, maps.image, masks, prompts)
     image = maps.image.repeat_interleave(prompts, 0) + dense
     learnt = torch.cat([decoder.obj_score_token.weight, decoder.iou_token.weight, decoder.mask_tokens.weight])
@@ -125,11 +123,18 @@ def stability(logits: Tensor) -> Tensor:
     return torch.where(outer > 0, inner / outer.clamp(min=1), 1.0)
 
 
-def _sparse(sam: Any, size: int, points: Tensor | None, labels: Tensor | None, boxes: Tensor | None) -> Tensor | None:
-    """Tokens of corners, points and one padding point, (B, P, n, C); None without either.
+def input_side(sam: Any, maps: FeatureMaps) -> int:
+    """Side in pixels of the input that was encoded.
 
-    No tensor of SAM 2 depends on the image size, so `size` is that of the image that was encoded.
+    No tensor of SAM 2 depends on it, so it need not be the one that the model was built for.
     """
+    encoder = sam.prompt_encoder
+    pixels_a_token: int = encoder.input_image_size // encoder.image_embedding_size[-1]
+    return pixels_a_token * int(maps.shape[-1])
+
+
+def _sparse(sam: Any, size: int, points: Tensor | None, labels: Tensor | None, boxes: Tensor | None) -> Tensor | None:
+    """Tokens of corners, points and one padding point, (B, P, n, C), in an input of `size` pixels; None without."""
     parts = [] if boxes is None else [embed_boxes(sam, boxes, size)]
     if points is not None and labels is not None:
         parts.append(embed_points(sam, points, labels, size))

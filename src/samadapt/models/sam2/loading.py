@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from samadapt.core.errors import CheckpointError
@@ -14,6 +14,15 @@ from samadapt.models.sam2.promptable import Sam2Promptable
 
 if TYPE_CHECKING:
     from samadapt.models.loading import Checkpoint
+
+_ASSUMED = {
+    "image_size": "image size",
+    "heads": "heads",
+    "windows": "windows",
+    "window": "windows",
+    "global_blocks": "global blocks",
+}
+"""Fields of an architecture by what people call them."""
 
 
 def build(
@@ -48,10 +57,13 @@ def architecture_of(checkpoint: Checkpoint) -> Sam2Architecture:
     except CheckpointError as error:
         raise CheckpointError(error.what, where=checkpoint.where, remedy=error.remedy) from error
     told = {**_from_config(checkpoint.config), **checkpoint.architecture}
-    plain = {"image_size": "image size", "heads": "heads", "windows": "windows", "global_blocks": "global blocks"}
-    known = {plain[key] for key in told if key in plain}
-    assumed = [fact for fact in inferred.assumed if fact not in known]
-    return inferred.updated({**told, "assumed": assumed})
+    return inferred.updated({**told, "assumed": still_assumed(inferred.assumed, told)})
+
+
+def still_assumed(assumed: Sequence[str], told: Mapping[str, Any]) -> list[str]:
+    """What stays assumed once the fields of `told` are known."""
+    known = {_ASSUMED[key] for key in told if key in _ASSUMED}
+    return [fact for fact in assumed if fact not in known]
 
 
 def _from_config(config: dict[str, Any]) -> dict[str, Any]:

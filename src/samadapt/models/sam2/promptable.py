@@ -19,6 +19,16 @@ class Sam2Promptable(SamPromptable):
     memory.
     """
 
+    generation = "SAM 2"
+    whole_file = "Load the original .pt file or the hub's folder, which hold the memory too."
+
+    @property
+    def session(self) -> Any:
+        """Class of transformers that holds the frames and prompts of a film."""
+        from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenceSession
+
+        return Sam2VideoInferenceSession
+
     @property
     def memory(self) -> bool:
         """True if masks can be carried from frame to frame, see `samadapt.infer.memory`."""
@@ -28,9 +38,9 @@ class Sam2Promptable(SamPromptable):
         """Raise `CheckpointError` for a file without memory."""
         if not self.memory:
             raise CheckpointError(
-                "this SAM 2 has no memory and answers single images only",
+                f"this {self.generation} has no memory and answers single images only",
                 where=self.name,
-                remedy="Load the original .pt file or the hub's folder, which hold the memory too.",
+                remedy=self.whole_file,
             )
 
     def encode(self, pixel_values: Tensor) -> Any:
@@ -46,10 +56,10 @@ class Sam2Promptable(SamPromptable):
         FeatureMaps
             `image` (B, C, S / 16, S / 16); `finer` (B, C / 8, S / 4, S / 4) and (B, C / 4, S / 8, S / 8).
         """
-        stride4, stride8, stride16 = self.sam.vision_encoder(pixel_values).fpn_hidden_states
+        finest, finer, coarse = self.sam.vision_encoder(pixel_values).fpn_hidden_states[:3]
         decoder = self.sam.mask_decoder
-        image = stride16 + self.sam.no_memory_embedding.reshape(1, -1, 1, 1)
-        return FeatureMaps(image, (decoder.conv_s0(stride4), decoder.conv_s1(stride8)))
+        image = coarse + self.sam.no_memory_embedding.reshape(1, -1, 1, 1)
+        return FeatureMaps(image, (decoder.conv_s0(finest), decoder.conv_s1(finer)))
 
     def decode(
         self,
