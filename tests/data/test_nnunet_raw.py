@@ -7,15 +7,18 @@ import json
 import numpy as np
 import pytest
 import yaml
+from PIL import Image as Picture
 
 from fake import nnunet as fake_nnunet
 from fake.writing import disc, noisy, png
 from samadapt import io
-from samadapt.core.errors import ConfigError, DataError, RunFolderError
+from samadapt.core.errors import ConfigError, DataError, LabelError, RunFolderError
+from samadapt.data.nnunet_box import box_mask, labels_in
 from samadapt.data.nnunet_raw import export_nnunet
 from samadapt.data.phantoms import write_flare22
 from samadapt.data.prepare import prepare
 from samadapt.data.store import Store
+from samadapt.study.score import score
 
 
 @pytest.fixture(scope="module")
@@ -74,12 +77,18 @@ def test_labels_become_consecutive_and_the_way_back_is_written(tmp_path):
     assert score["reference"] == str(store.path.resolve())
 
 
-def test_colour_pictures_become_png(tmp_path):
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> Store:
+    folder = tmp_path_factory.mktemp("pictures")
     for number in range(6):
-        png(tmp_path / "raw" / "images" / f"{number}.png", noisy((24, 30, 3), number))
+        png(folder / "raw" / "images" / f"{number}.png", noisy((24, 30, 3), number))
         mask = disc((24, 30), (12, 12), 6)
-        png(tmp_path / "raw" / "masks" / f"{number}.png", (mask * 255).astype(np.uint8))
-    store = prepare(source=tmp_path / "raw", recipe="folder", out=tmp_path / "store", workers=0)
+        png(folder / "raw" / "masks" / f"{number}.png", (mask * 255).astype(np.uint8))
+    return prepare(source=folder / "raw", recipe="folder", out=folder / "store", workers=0)
+
+
+def test_colour_pictures_become_png(pictures, tmp_path):
+    store = pictures
     out = export_nnunet(store=store.path, out=tmp_path / "Dataset300_Polyps").folder
     dataset = json.loads((out / "dataset.json").read_text())
     assert dataset["channel_names"] == {"0": "R", "1": "G", "2": "B"}
@@ -105,3 +114,96 @@ def test_a_store_of_two_kinds_or_without_training_is_refused(phantoms, tmp_path)
     only = prepare(source=tmp_path / "raw", recipe="flare22", out=tmp_path / "only", workers=0, splits={"test": 1.0})
     with pytest.raises(DataError, match="no training case"):
         export_nnunet(store=only.path, out=tmp_path / "Dataset001_A")
+
+
+def test_with_the_box_every_label_is_a_case_with_one_more_channel(phantoms, tmp_path):
+    out = tmp_path / "Dataset102_Boxes"
+    exported = export_nnunet(store=phantoms.path, out=out, box=True)
+    dataset = json.loads((out / "dataset.json").read_text())
+    assert dataset["channel_names"] == {"0": "CT", "1": "noNorm"}
+    assert dataset["labels"] == {"background": 0, "object": 1} == exported.labels
+    wanted = {
+        split: sum(len(labels_in(phantoms, c)) for c in phantoms.split(split)) for split in ("train", "val", "test")
+    }
+    assert (exported.training, exported.validation, exported.test) == tuple(wanted.values())
+    assert dataset["numTraining"] == wanted["train"] + wanted["val"] == len(list((out / "labelsTr").iterdir()))
+    (fold,) = json.loads((out / "splits_final.json").read_text())
+    assert {name: len(cases) for name, cases in fold.items()} == {name: wanted[name] for name in ("train", "val")}
+    compared = 0
+    for split, part in (("train", "Tr"), ("test", "Ts")):
+        case = phantoms.split(split)[0]
+        for label in labels_in(phantoms, case):
+            name = f"{phantoms.cases[case].name}_label{label}"
+            box, truth = io.open(out / f"images{part}" / f"{name}_0001.nii.gz").voxels, phantoms.label_map(case).values
+            assert np.array_equal(io.open_label(out / f"labels{part}" / f"{name}.nii.gz").values, truth == label)
+            assert np.array_equal(
+                io.open(out / f"images{part}" / f"{name}_0000.nii.gz").voxels, phantoms.volume(case).voxels
+            )
+            tight = np.stack([_tight(plane == label) for plane in truth])
+            assert (box[tight] == 1).all()
+            assert (part == "Tr") or np.array_equal(box, tight)
+            assert box.any(axis=(1, 2)).tolist() == tight.any(axis=(1, 2)).tolist()
+            compared += 1
+    assert compared >= 16
+
+
+def test_training_boxes_are_looser_by_no_more_than_was_asked(phantoms):
+    case = phantoms.split("train")[0]
+    label = labels_in(phantoms, case)[0]
+    tight, loose = (box_mask(phantoms, case, label, px).astype(bool) for px in (0, 3 * 1024 / 40))
+    assert (loose & tight).sum() == tight.sum() < loose.sum()
+    for one, other in zip(tight, loose):
+        if one.any():
+            rows = np.flatnonzero(one.any(axis=1)), np.flatnonzero(other.any(axis=1))
+            assert 0 <= rows[0][0] - rows[1][0] <= 3
+            assert 0 <= rows[1][-1] - rows[0][-1] <= 3
+    assert np.array_equal(loose, box_mask(phantoms, case, label, 3 * 1024 / 40))
+
+
+def _tight(plane):
+    box = np.zeros_like(plane)
+    if plane.any():
+        rows, columns = np.flatnonzero(plane.any(axis=1)), np.flatnonzero(plane.any(axis=0))
+        box[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
+    return box
+
+
+def test_a_colour_picture_keeps_its_file_and_gets_one_for_the_box(pictures, tmp_path):
+    out = export_nnunet(store=pictures.path, out=tmp_path / "Dataset301_Polyps", box=True).folder
+    dataset = json.loads((out / "dataset.json").read_text())
+    assert dataset["channel_names"] == {"0": "R", "1": "G", "2": "B", "3": "noNorm"}
+    names = sorted(path.name for path in (out / "imagesTs").iterdir())
+    assert [name[-9:] for name in names] == ["_0000.png", "_0001.png"] * len(pictures.split("test"))
+    with Picture.open(out / "imagesTs" / names[1]) as box:
+        assert set(np.unique(np.asarray(box))) == {0, 1}
+
+
+def test_what_was_predicted_from_boxes_is_scored_as_an_answer_to_boxes(phantoms, tmp_path):
+    out = export_nnunet(store=phantoms.path, out=tmp_path / "Dataset102_Boxes", box=True).folder
+    written = yaml.safe_load((out / "score.yaml").read_text())
+    predicted = tmp_path / "predicted"
+    predicted.mkdir()
+    case = phantoms.split("test")[0]
+    for path in (out / "labelsTs").iterdir():  # the truth, and something on every slice without a box
+        label = io.open_label(path)
+        values = label.values.copy()
+        values[~values.any(axis=(1, 2)), :3, :3] = 1
+        io.save_label(type(label)(values, label.grid, label.orientation), predicted / path.name)
+    missing = predicted / f"{phantoms.cases[case].name}_label{labels_in(phantoms, case)[0]}.nii.gz"
+    found = score(**written, prediction=predicted, out=tmp_path / "run")
+    organs = [row for row in found.rows if row.label]
+    assert len(organs) == sum(len(labels_in(phantoms, c)) for c in phantoms.split("test"))
+    assert {row.dice for row in organs} == {1.0}
+    assert {(row.prompts, row.choice) for row in organs} == {("box", "predicted")}
+    assert len(list((tmp_path / "run" / "overlays").glob("*.npz"))) == 3
+    whole = io.open_label(missing)
+    io.save_label(type(whole)(whole.values * 2, whole.grid, whole.orientation), missing)
+    with pytest.raises(LabelError, match=r"labels \[2\] of the prediction"):
+        score(**written, prediction=predicted, out=tmp_path / "two")
+    missing.unlink()
+    with pytest.raises(DataError, match="have no prediction"):
+        score(**written, prediction=predicted, out=tmp_path / "less")
+    with pytest.raises(ConfigError, match="prompts=box"):
+        score(**written | {"prompts": "none"}, prediction=predicted, out=tmp_path / "none")
+    with pytest.raises(DataError, match="prepared store"):
+        score(reference=out / "labelsTs", box_channel=True, prompts="box", prediction=predicted, out=tmp_path / "f")

@@ -69,4 +69,15 @@ class ExportNnUnetConfig(Config):
 
     store: Path = Field(description="Prepared store.")
     out: Path = Field(description="Folder Dataset###_Name in nnUNet_raw.")
+    box: bool = Field(
+        False,
+        description="Give nnU-Net the boxes of a label as one more channel, as in MedSAM's comparison; every label of "
+        "a case becomes a case of its own.",
+    )
+    jitter_px: float = Field(
+        23,
+        ge=0,
+        description="With box: largest outward shift of each side of a training box, in pixels of a 1024 pixel image; "
+        "test boxes are tight.",
+    )
     resume: bool = Field(False, description="Write again into a folder that holds an export of the same store.")

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from samadapt.core.atomic import write_json, write_text
 from samadapt.core.errors import ConfigError, DataError
@@ -23,6 +24,7 @@ from samadapt.core.image import Image, LabelMap, Volume
 from samadapt.core.manifest import close_run, open_run
 from samadapt.core.progress import progress
 from samadapt.data.config import ExportNnUnetConfig
+from samadapt.data.nnunet_box import CHANNEL, OBJECT, box_mask, case_name, labels_in
 from samadapt.data.records import CaseRecord
 from samadapt.data.store import Store
 
@@ -59,7 +61,8 @@ def export_nnunet(config: ExportNnUnetConfig | None = None, **fields: Any) -> Ex
 
     Training and validation cases become imagesTr and labelsTr, test cases imagesTs and labelsTs (nnU-Net never opens
     the latter). splits_final.json holds the split as fold 0, and score.yaml what `samadapt score` has to know to read
-    nnU-Net's predictions back. Intensities and grids are those of the source files.
+    nnU-Net's predictions back. Intensities and grids are those of the source files. With `box` every label of a case
+    is a case with the boxes of that label as its last channel (`nnunet_box`).
 
     Parameters
     ----------
@@ -85,19 +88,27 @@ def export_nnunet(config: ExportNnUnetConfig | None = None, **fields: Any) -> Ex
     store = Store.open(config.store)
     names = _names(store, config)
     kind = _kind(store, config)
-    manifest = open_run(config.out, "export-nnunet", {"store": store.fingerprint}, resume=config.resume)
+    asked = {"store": store.fingerprint} | ({"jitter_px": config.jitter_px} if config.box else {})
+    manifest = open_run(config.out, "export-nnunet", asked, resume=config.resume)
     numbers = {value: number for number, value in enumerate(store.label_set.values, start=1)}
-    with progress("exporting", len(names)) as advance:
-        for case, name in names.items():
-            _write_case(store, case, config.out, name, kind, numbers)
+    entries = list(_entries(store, names, numbers, config))
+    with progress("exporting", len(entries)) as advance:
+        for entry in entries:
+            _write_case(store, entry, config, kind)
             advance()
-    splits = {split: [names[case] for case in store.split(split)] for split in ("train", "val", "test")}
-    labels = _labels(store, numbers)
-    write_json(config.out / "dataset.json", _dataset(store, kind, labels, len(splits["train"]) + len(splits["val"])))
+    splits = {
+        split: [entry.name for entry in entries if store.cases[entry.case].split == split]
+        for split in ("train", "val", "test")
+    }
+    labels = _labels(store, numbers, config)
+    dataset = _dataset(store, kind, labels, len(splits["train"]) + len(splits["val"]))
+    if config.box:
+        dataset["channel_names"] |= {str(len(kind.channels)): CHANNEL}
+    write_json(config.out / "dataset.json", dataset)
     if splits["val"]:
         write_json(config.out / "splits_final.json", [{"train": splits["train"], "val": splits["val"]}])
     _write_score(config, numbers)
-    close_run(config.out, manifest, cases=len(names))
+    close_run(config.out, manifest, cases=len(entries))
     return Exported(config.out, len(splits["train"]), len(splits["val"]), len(splits["test"]), labels)
 
 
@@ -110,8 +121,29 @@ class _Kind:
 
     @property
     def files(self) -> int:
-        """Files of one case: PNG holds its colours in one."""
+        """Files of one image: PNG holds its colours in one."""
         return 1 if self.ending == ".png" else len(self.channels)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One case that nnU-Net gets: a case of the store, or one label of it, with nnU-Net's numbers by label."""
+
+    case: int
+    name: str
+    numbers: Mapping[int, int]
+    label: int | None = None
+
+
+def _entries(
+    store: Store, names: Mapping[int, str], numbers: Mapping[int, int], config: ExportNnUnetConfig
+) -> Iterator[_Entry]:
+    for case, name in names.items():
+        if not config.box:
+            yield _Entry(case, name, numbers)
+            continue
+        for label in labels_in(store, case):
+            yield _Entry(case, case_name(name, label), {label: 1}, label)
 
 
 def _require_name(out: Path) -> None:
@@ -166,19 +198,22 @@ def _modality(found: Iterable[str]) -> str:
     return known.pop() or "image" if len(known) == 1 else "image"
 
 
-def _write_case(store: Store, case: int, out: Path, name: str, kind: _Kind, numbers: Mapping[int, int]) -> None:
+def _write_case(store: Store, entry: _Entry, config: ExportNnUnetConfig, kind: _Kind) -> None:
     from samadapt.io import save_image, save_label
 
-    record = store.cases[case]
+    record = store.cases[entry.case]
     part = "Ts" if record.split == "test" else "Tr"
-    image, labels = _image(store, case, record), _renumbered(store, case, record, numbers)
-    folders = out / f"images{part}", out / f"labels{part}"
+    image, labels = _image(store, entry.case, record), _renumbered(store, entry, record)
+    folders = config.out / f"images{part}", config.out / f"labels{part}"
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
-    for channel in range(kind.files):
-        whole = kind.files == 1
-        save_image(image if whole else _channel(image, channel), folders[0] / f"{name}_{channel:04d}{kind.ending}")
-    save_label(labels, folders[1] / f"{name}{kind.ending}")
+    channels = [image] if kind.files == 1 else [_channel(image, channel) for channel in range(kind.files)]
+    if entry.label is not None:
+        jitter_px = 0.0 if record.split == "test" else config.jitter_px
+        channels.append(_in_place_of(image, box_mask(store, entry.case, entry.label, jitter_px)))
+    for number, channel in enumerate(channels):
+        save_image(channel, folders[0] / f"{entry.name}_{number:04d}{kind.ending}")
+    save_label(labels, folders[1] / f"{entry.name}{kind.ending}")
 
 
 def _image(store: Store, case: int, record: CaseRecord) -> Image | Volume:
@@ -186,13 +221,19 @@ def _image(store: Store, case: int, record: CaseRecord) -> Image | Volume:
 
 
 def _channel(image: Image | Volume, channel: int) -> Image | Volume:
+    array = image.voxels if isinstance(image, Volume) else image.pixels[None]
+    return _in_place_of(image, np.ascontiguousarray(array[..., channel]))
+
+
+def _in_place_of(image: Image | Volume, planes: NDArray[Any]) -> Image | Volume:
+    """An image with (Z, H, W) other values on the same grid; one plane for a 2-D image."""
     if isinstance(image, Volume):
-        return replace(image, voxels=np.ascontiguousarray(image.voxels[..., channel]), channels=(), windows=())
-    return replace(image, pixels=np.ascontiguousarray(image.pixels[..., channel]), channels=(), windows=())
+        return replace(image, voxels=planes, channels=(), windows=())
+    return replace(image, pixels=planes[0], channels=(), windows=())
 
 
-def _renumbered(store: Store, case: int, record: CaseRecord, numbers: Mapping[int, int]) -> LabelMap:
-    labels = store.label_map(case)
+def _renumbered(store: Store, entry: _Entry, record: CaseRecord) -> LabelMap:
+    labels, numbers = store.label_map(entry.case), entry.numbers
     table = np.zeros(1 << 16, dtype=np.uint16)
     table[list(numbers)] = list(numbers.values())
     if store.label_set.ignore is not None:
@@ -203,9 +244,10 @@ def _renumbered(store: Store, case: int, record: CaseRecord, numbers: Mapping[in
     return LabelMap(values[0], record.grid.slice(0), source=labels.source)
 
 
-def _labels(store: Store, numbers: Mapping[int, int]) -> dict[str, int]:
-    named = {"background": 0} | {store.label_set[value].name: number for value, number in numbers.items()}
-    return named if store.label_set.ignore is None else named | {"ignore": len(numbers) + 1}
+def _labels(store: Store, numbers: Mapping[int, int], config: ExportNnUnetConfig) -> dict[str, int]:
+    names = [OBJECT] if config.box else [store.label_set[value].name for value in numbers]
+    ignore = [] if store.label_set.ignore is None else ["ignore"]
+    return {name: number for number, name in enumerate(["background", *names, *ignore])}
 
 
 def _dataset(store: Store, kind: _Kind, labels: dict[str, int], training: int) -> dict[str, Any]:
@@ -226,5 +268,9 @@ def _dataset(store: Store, kind: _Kind, labels: dict[str, int], training: int) -
 def _write_score(config: ExportNnUnetConfig, numbers: Mapping[int, int]) -> None:
     """What differs between nnU-Net's label maps and the store's, for `samadapt score`."""
     moved = {number: value for value, number in numbers.items() if number != value}
-    content = {"reference": str(config.store.resolve()), "name": "nnU-Net", "split": "test", "values": moved}
+    content: dict[str, Any] = {"reference": str(config.store.resolve()), "split": "test"}
+    if config.box:
+        content |= {"name": "nnU-Net with box", "prompts": "box", "box_channel": True}
+    else:
+        content |= {"name": "nnU-Net", "values": moved}
     write_text(config.out / SCORE_FILE, yaml.safe_dump(content, sort_keys=False))

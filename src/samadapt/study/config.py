@@ -117,6 +117,11 @@ class ScoreConfig(Config):
     labels: dict[int, str] = Field({}, description="Names of the labels of a folder, where no dataset.json has them.")
     ignore: int | None = Field(None, description="Value in the labels of a folder that is left out; needs labels.")
     values: dict[int, int] = Field({}, description="Number in the predictions: number in the truth, where they differ.")
+    box_channel: bool = Field(
+        False,
+        description="The predictions are of an export with boxes as a channel (export-nnunet --box): a file for every "
+        "case and label; needs a store and prompts box.",
+    )
     convention: str = Field("strict", description="Definition of the figures, as in evaluate.")
     conventions: tuple[str, ...] = Field(
         (), description="Score the same predictions under these conventions too: names, or all."
@@ -143,6 +148,12 @@ class ScoreConfig(Config):
     @classmethod
     def _known_conventions(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return known_conventions(value)
+
+    @model_validator(mode="after")
+    def _box_channel_is_told_boxes(self) -> ScoreConfig:
+        if self.box_channel and (self.prompts != "box" or self.values):
+            raise ValueError("box_channel needs prompts=box, and its files hold 0 and 1: leave values out")
+        return self
 
     @model_validator(mode="after")
     def _ignore_needs_labels(self) -> ScoreConfig:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
 
 from samadapt.config import dump, load_config
 from samadapt.core.atomic import write_json, write_text
@@ -14,6 +16,7 @@ from samadapt.core.image import LabelMap, LabelSet
 from samadapt.core.manifest import close_run, open_run
 from samadapt.core.progress import progress, say
 from samadapt.data.store import Store
+from samadapt.study.boxed import BoxedPredictions
 from samadapt.study.config import ScoreConfig
 from samadapt.study.label_maps import Condition, Subject, score_label_maps
 from samadapt.study.ledger import Ledger
@@ -58,7 +61,8 @@ def score(config: ScoreConfig | None = None, **fields: Any) -> Scored:
     Raises
     ------
     DataError
-        If there is no case, a case has no prediction, or two.
+        If there is no case, a case has no prediction, or two; or if files with a box channel are to be scored against
+        a folder.
     GridMismatch
         If a prediction lies on another grid than its truth.
     LabelError
@@ -66,23 +70,93 @@ def score(config: ScoreConfig | None = None, **fields: Any) -> Scored:
     """
     config = config or load_config(ScoreConfig, values=fields)
     references = _references(config)
-    files, unused = prediction_files(config.prediction, _names(references, config))
-    _require_scorable(references, files, config)
+    predictions = _predictions(references, config)
+    _require_scorable(predictions)
     manifest = open_run(config.out, "score", config.model_dump(mode="json", exclude={"out"}))
     write_text(config.out / "config.yaml", dump(config))
     ledger = Ledger(config.out, config.conventions, references.label_set.names, references.label_set.ignore)
-    subjects: list[Subject] = []
-    rows = list(_score_all(references, files, config, ledger, subjects))
+    rows = list(_score_all(predictions, ledger))
     summary = summarise(rows, config.seed)
     write_text(config.out / "rows.csv", to_csv(rows))
     write_json(config.out / "summary.json", summary)
-    ledger.write(list(files))
+    ledger.write(predictions.names)
     if isinstance(references, StoreReferences):
         keep_best_median_worst(config.out, rows, config.prompts)
+    unused = predictions.unused
     if unused:
         say(f"{len(unused)} files are of no case and were left out: {', '.join(unused[:5])}")
+    subjects = [references.subject(name) for name in predictions.names]
     close_run(config.out, manifest, facts=_facts(references, subjects, config) | {"unused": unused})
     return Scored(config.out, tuple(rows), tuple(summary), tuple(unused))
+
+
+class Predictions(Protocol):
+    """What is scored, case by case.
+
+    Attributes
+    ----------
+    names : list of str
+        Cases.
+    unused : list of str
+        Files of no case.
+    """
+
+    names: list[str]
+    unused: list[str]
+
+    def check(self, name: str) -> None:
+        """Raise if what was predicted for a case cannot be scored."""
+
+    def rows(self, name: str, ledger: Ledger) -> Iterator[Row]:
+        """Rows of a case, and its overlay where the truth is a store's."""
+
+
+class LabelMaps:
+    """One label map for each case, whoever wrote it.
+
+    Parameters
+    ----------
+    references : References
+    config : ScoreConfig
+    """
+
+    def __init__(self, references: References, config: ScoreConfig) -> None:
+        self.references, self.config, self.names = references, config, list(references.names)
+        self.files, self.unused = prediction_files(config.prediction, self.names)
+
+    def check(self, name: str) -> None:
+        """Raise if the file of a case cannot be read, lies on another grid, or holds labels that nobody knows."""
+        self._read(name)
+
+    def rows(self, name: str, ledger: Ledger) -> Iterator[Row]:
+        """Rows of a case, and its overlay where the truth is a store's."""
+        references, config, truth, answer = self.references, self.config, self.references.truth(name), self._read(name)
+        if isinstance(references, StoreReferences):
+            shown = LabelMap(answer, truth.grid, truth.orientation, str(self.files[name]))
+            save_overlay(config.out, references.store, references.numbers[name], shown)
+        pair, label_set, seconds = (truth.values, answer), references.label_set, config.seconds_per_case or 0.0
+        subject, told = references.subject(name), _condition(config)
+        yield from score_label_maps(subject, *pair, label_set, told, config.convention, seconds, ledger)
+
+    def _read(self, name: str) -> NDArray[Any]:
+        references = self.references
+        return read_prediction(self.files[name], references.truth(name), self.config.values, references.label_set)
+
+
+def _predictions(references: References, config: ScoreConfig) -> Predictions:
+    if not list(references.names):
+        raise DataError(
+            f"the split {config.split!r} holds no case", where=config.reference, remedy="Choose another --split."
+        )
+    if not config.box_channel:
+        return LabelMaps(references, config)
+    if not isinstance(references, StoreReferences):
+        raise DataError(
+            "predictions with a box channel belong to a prepared store",
+            where=config.reference,
+            remedy="Give the store that was exported as --reference.",
+        )
+    return BoxedPredictions(references, config)
 
 
 def _references(config: ScoreConfig) -> References:
@@ -92,40 +166,18 @@ def _references(config: ScoreConfig) -> References:
     return FolderReferences(config.reference, given)
 
 
-def _names(references: References, config: ScoreConfig) -> list[str]:
-    names = list(references.names)
-    if not names:
-        raise DataError(
-            f"the split {config.split!r} holds no case", where=config.reference, remedy="Choose another --split."
-        )
-    return names
-
-
-def _require_scorable(references: References, files: dict[str, Path], config: ScoreConfig) -> None:
+def _require_scorable(predictions: Predictions) -> None:
     """Read every prediction once, so that a bad one is found before anything is scored or written."""
-    with progress("reading", len(files)) as advance:
-        for name, path in files.items():
-            read_prediction(path, references.truth(name), config.values, references.label_set)
+    with progress("reading", len(predictions.names)) as advance:
+        for name in predictions.names:
+            predictions.check(name)
             advance()
 
 
-def _score_all(
-    references: References, files: dict[str, Path], config: ScoreConfig, ledger: Ledger, subjects: list[Subject]
-) -> Iterator[Row]:
-    """Rows of every case; `subjects` gets who they are of."""
-    condition = _condition(config)
-    label_set = references.label_set
-    with progress("scoring", len(files)) as advance:
-        for name, path in files.items():
-            truth = references.truth(name)
-            answer = read_prediction(path, truth, config.values, label_set)
-            if isinstance(references, StoreReferences):
-                shown = LabelMap(answer, truth.grid, truth.orientation, str(path))
-                save_overlay(config.out, references.store, references.numbers[name], shown)
-            pair = truth.values, answer
-            subjects.append(references.subject(name))
-            seconds = config.seconds_per_case or 0.0
-            yield from score_label_maps(subjects[-1], *pair, label_set, condition, config.convention, seconds, ledger)
+def _score_all(predictions: Predictions, ledger: Ledger) -> Iterator[Row]:
+    with progress("scoring", len(predictions.names)) as advance:
+        for name in predictions.names:
+            yield from predictions.rows(name, ledger)
             ledger.save(name)
             advance()
 
