@@ -14,12 +14,14 @@ from samadapt.adapt.adaptation import adaptation_of
 from samadapt.adapt.exchange import merge_files
 from samadapt.adapt.load import load_model
 from samadapt.core.errors import ConfigError
+from samadapt.core.manifest import read_run
 from samadapt.core.rng import named_rng
 from samadapt.data.prepare import prepare
 from samadapt.data.store import Store
 from samadapt.infer.predict import predict
 from samadapt.models.stem import stem_names
 from samadapt.study.evaluate import evaluate
+from samadapt.study.sweep import sweep
 from samadapt.train import train
 
 BANDS = ("red", "green", "blue", "nir")
@@ -105,6 +107,21 @@ def test_a_run_goes_on_with_its_wide_layer(fields, tmp_path):
     assert {row.prompts for row in score.rows} == {"box"}
 
 
+def test_a_sweep_is_shown_the_channels_that_evaluate_is(fields, store_of_bands, tmp_path):
+    asked = {"data": store_of_bands, "split": "all", "max_cases": 2}
+    dice = {}
+    for name, channels in (("colours", BANDS[:3]), ("infrared", ("nir", "nir", "nir")), ("all", BANDS)):
+        run = sweep(**asked, channels=channels, prompts=("box",), choices=("predicted",), out=tmp_path / name)
+        told = evaluate(model="tiny", **asked, channels=channels, prompts=("box",), out=tmp_path / f"{name}-evaluate")
+        dice[name] = run.rows[0].dice
+        assert dice[name] == pytest.approx(told.figure("box", "predicted"), abs=2e-3)
+        assert read_run(run.folder)["facts"]["channels"] == list(channels)
+    assert dice["infrared"] > dice["colours"] + 0.05
+    assert dice["all"] == pytest.approx(dice["colours"], abs=1e-6)  # further channels begin at zero
+    with pytest.raises(ConfigError, match="either phases or channels"):
+        sweep(**asked, channels=BANDS, phases=BANDS, out=tmp_path / "both")
+
+
 def test_what_does_not_fit_is_said_before_the_run_begins(fields, tmp_path):
     for channels, says in (
         ((), r"4 channels \(red, green, blue, nir\), and the model takes three"),
@@ -115,6 +132,8 @@ def test_what_does_not_fit_is_said_before_the_run_begins(fields, tmp_path):
             train(**fields | {"channels": channels, "out": tmp_path / "run", "steps": 1})
         with pytest.raises(ConfigError, match=says):
             evaluate(model="tiny", channels=channels, data=fields["data"], split="all", out=tmp_path / "run")
+        with pytest.raises(ConfigError, match=says):
+            sweep(channels=channels, data=fields["data"], split="all", out=tmp_path / "run")
         assert not (tmp_path / "run").exists()
     with pytest.raises(ConfigError, match="three channels, not 2"):
         train(**fields | {"channels": "red,nir", "out": tmp_path / "run", "steps": 1})

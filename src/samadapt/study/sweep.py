@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from samadapt.config import dump
+from samadapt.config import dump, load_config
 from samadapt.core.atomic import write_text
 from samadapt.core.errors import ConfigError, DataError, PromptError
-from samadapt.core.manifest import close_run, open_run
+from samadapt.core.manifest import close_run, open_run, require_free
 from samadapt.core.progress import progress
+from samadapt.data.channels import require_shown
 from samadapt.data.store import Store
 from samadapt.study.rows import to_csv
 from samadapt.study.sweep_case import CaseSweep, views_of
@@ -77,18 +78,22 @@ def sweep(config: SweepConfig | None = None, **fields: Any) -> SweepResult:
     DataError
         If no case of the split can be measured.
     ConfigError
-        If a label is unknown.
+        If a label is unknown, or a case lacks a channel that a model is shown.
     RunFolderError
         If the folder holds another run, or this one and `resume` is false.
     """
-    config = config or SweepConfig(**fields)
+    config = config or load_config(SweepConfig, values=fields)
     store = Store.open(config.data)
     labels = _labels(store, config)
     cases, excluded = _usable(store, config, set(labels))
     identity = config.model_dump(mode="json", exclude={"out", "resume", "device", *AXES})
+    require_free(config.out, "sweep", identity, resume=config.resume)
+    began, models = time.perf_counter(), _Models(store, cases, config)
+    if not config.out.exists():
+        models.get(config.models[0], (config.image_sizes or (OWN_SIZE,))[0])
     manifest = open_run(config.out, "sweep", identity, resume=config.resume)
     write_text(config.out / "config.yaml", dump(config))
-    began, cells = time.perf_counter(), _measure(store, cases, labels, config)
+    cells = _measure(models, store, cases, labels, config)
     rows = tuple(summarise(cells, config.seed))
     write_text(config.out / CASES, to_csv(cells, Cell))
     write_text(config.out / LABELS, to_csv(summarise_labels(cells, config.seed), LabelRow))
@@ -134,24 +139,24 @@ def _usable(store: Store, config: SweepConfig, labels: set[int]) -> tuple[list[i
     return cases[: config.max_cases], excluded
 
 
-def _measure(store: Store, cases: list[int], labels: dict[int, str], config: SweepConfig) -> list[Cell]:
+def _measure(
+    models: _Models, store: Store, cases: list[int], labels: dict[int, str], config: SweepConfig
+) -> list[Cell]:
     journal = SweepJournal(config.out / JOURNAL)
     views = views_of(config.phases, config.fusions)
     wanted: set[tuple[str, str]] = {(view.name, choice) for view in views for choice in config.choices}
     jobs = [(m, s, case) for m in config.models for s in config.image_sizes or (OWN_SIZE,) for case in cases]
     found: list[Cell] = []
-    loaded: tuple[tuple[str, int], SamPromptable] | None = None
     with progress("sweeping", len(jobs)) as advance:
         for name, size, case in jobs:
             place = Place(name, size, store.cases[case].name)
             todo = [policy for policy in config.prompts if not journal.holds(place, policy, wanted)]
             if todo:
-                if loaded is None or loaded[0] != (name, size):
-                    loaded = (name, size), _load(name, size, config)
-                asked = CaseSweep(loaded[1], store, case, views, config.choices, set(labels), config.seed)
+                model = models.get(name, size)
+                asked = CaseSweep(model, store, case, views, config.choices, set(labels), config.seed)
                 asked.ask(todo, len(config.phases))
                 for policy in todo:
-                    journal.add(place, policy, loaded[1].image_size, asked.counts[policy])
+                    journal.add(place, policy, model.image_size, asked.counts[policy])
             found += journal.cells(place, config.prompts, wanted, labels)
             advance()
     shown = (
@@ -160,11 +165,30 @@ def _measure(store: Store, cases: list[int], labels: dict[int, str], config: Swe
     return shown + over_phases(found, config.phases, config.fusions)
 
 
+@dataclass
+class _Models:
+    """The models of a sweep, one at a time: the last one is kept."""
+
+    store: Store
+    cases: list[int]
+    config: SweepConfig
+    last: tuple[tuple[str, int], SamPromptable] | None = None
+
+    def get(self, name: str, size: int) -> SamPromptable:
+        """Model of a name and size, which every case can be shown to."""
+        if self.last is None or self.last[0] != (name, size):
+            model = _load(name, size, self.config)
+            if not self.config.phases:
+                require_shown(self.store, self.cases, model.channels)
+            self.last = (name, size), model
+        return self.last[1]
+
+
 def _load(name: str, size: int, config: SweepConfig) -> SamPromptable:
     from samadapt.adapt.load import load_model
     from samadapt.models.device import choose_device
 
-    model = load_model(name, size or None).to(choose_device(config.device)).eval()
+    model = load_model(name, size or None, channels=config.channels).to(choose_device(config.device)).eval()
     if model.head is not None:
         raise PromptError(
             "this model is prompt-free: its mask tokens are classes, not answers to prompts",
@@ -185,6 +209,7 @@ def _facts(
         "cases": len(cases),
         "slices": sum(store.cases[case].shape[0] for case in cases),
         "phases": list(config.phases),
+        "channels": list(config.channels),
         "excluded": [{"case": case, "reason": reason} for case, reason in excluded],
         "empty_labels": list(empty),
         "seed": config.seed,

@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from samadapt.config import Config
+from samadapt.config.channels import ChannelNames
 
 Choice = Literal["first", "predicted", "oracle"]
 Fusion = Literal["each", "prob-mean", "prob-max", "score-mean", "score-max"]
@@ -27,6 +28,7 @@ class SweepConfig(Config):
     image_sizes: tuple[int, ...] = Field(
         (), description="Sides of the square input in pixels; each model's own if not given."
     )
+    channels: ChannelNames = ()
     prompts: tuple[str, ...] = Field(
         ("box", "box~20", "centre", "point:1", "point:3", "point:5"),
         min_length=1,
@@ -60,6 +62,12 @@ class SweepConfig(Config):
             if not _POLICY.fullmatch(policy):
                 raise ValueError(f"{policy!r} is not a prompt of a sweep: use {POLICIES}")
         return tuple(dict.fromkeys(value))
+
+    @model_validator(mode="after")
+    def _phases_are_images(self) -> SweepConfig:
+        if self.channels and self.phases:
+            raise ValueError("phases are the channels as images of their own: name either phases or channels")
+        return self
 
     @field_validator("models", "image_sizes", "choices", "phases", "fusions", "labels")
     @classmethod
