@@ -90,6 +90,17 @@ def test_decoder_updates_freeze_its_transformer():
     assert not any("vision_encoder" in name for name in names)
 
 
+def test_updates_of_the_decoder_alone_learn():
+    """Nothing before them has a gradient, so the layers that they change start from constants."""
+    model = build_tiny()
+    inject(model, LoraConfig(encoder=False, decoder=True, train_decoder=False, train_prompt_encoder=False))
+    learning = dict(trainable_parameters(model))
+    sum(part.sum() for part in answers(model)).backward()
+    moved = [name for name, parameter in learning.items() if parameter.grad is not None]
+    assert moved == list(learning)
+    assert len(moved) == 2 * 2 * 7
+
+
 def test_merged_weights_are_the_sum():
     model = build_tiny()
     before = model.sam.vision_encoder.layers[0].attn.qkv.weight.clone()

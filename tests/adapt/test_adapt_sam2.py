@@ -1,4 +1,4 @@
-"""The methods on SAM 2: they start, train and come back from disk as on SAM."""
+"""The methods on SAM 2 and SAM 3: they start, train and come back from disk as on SAM."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from adapt_cases import METHODS, answers, loss_of
 from samadapt.adapt import add_head, inject, load_adapter, save_adapter
 from samadapt.adapt.adaptation import trainable_parameters
 from samadapt.adapt.merge import merge
+from samadapt.core.errors import ConfigError
 from samadapt.core.image import LabelSet
 from samadapt.models import fresh
 from samadapt.train.fast_encoder import quicken
@@ -18,13 +19,17 @@ from samadapt.train.fast_encoder import quicken
 SAME_AT_START = ("lora", "lora-chosen-blocks", "lora-decoder", "adapter-zero", "decoder", "full", "full-prompts")
 
 
-def build():
-    return fresh("hiera-test", preprocessing="sam2", seed=2)
+NETWORKS = {"sam2": "hiera-test", "sam3": "sam3-test"}
 
 
+def build(family: str):
+    return fresh(NETWORKS[family], preprocessing=family, seed=2)
+
+
+@pytest.mark.parametrize("family", NETWORKS)
 @pytest.mark.parametrize("name", METHODS)
-def test_every_method_trains_and_is_saved(name, tmp_path: Path):
-    model = build()
+def test_every_method_trains_and_is_saved(name, family, tmp_path: Path):
+    model = build(family)
     with torch.no_grad():
         before = answers(model)
     inject(model, METHODS[name])
@@ -42,14 +47,15 @@ def test_every_method_trains_and_is_saved(name, tmp_path: Path):
         trained = answers(model)
     assert any(not torch.allclose(a, b, atol=1e-4) for a, b in zip(start, trained))
     save_adapter(model, tmp_path)
-    again = build()
+    again = build(family)
     load_adapter(again, tmp_path)
     with torch.no_grad():
         assert all(torch.equal(a, b) for a, b in zip(trained, answers(again)))
 
 
-def test_low_rank_updates_can_be_merged():
-    model = build()
+@pytest.mark.parametrize("family", NETWORKS)
+def test_low_rank_updates_can_be_merged(family):
+    model = build(family)
     inject(model, METHODS["lora-decoder"])
     with torch.no_grad():
         for _, parameter in trainable_parameters(model):
@@ -61,10 +67,59 @@ def test_low_rank_updates_can_be_merged():
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
 
 
-def test_a_prompt_free_head():
-    model = build()
+@pytest.mark.parametrize("family", NETWORKS)
+def test_a_prompt_free_head(family):
+    model = build(family)
     head = add_head(model, LabelSet.from_names({1: "liver", 2: "spleen"}))
-    pixels = torch.rand(2, 3, 64, 64)
+    pixels = torch.rand(2, 3, model.image_size, model.image_size)
     logits = head.logits(model, model.encode(pixels), pixels)
-    assert logits.shape == (2, 3, 16, 16)
+    assert logits.shape == (2, 3, model.mask_size, model.mask_size)
     assert quicken(model.sam.vision_encoder) == 0
+
+
+def test_a_detail_branch_needs_patches_that_can_be_halved():
+    with pytest.raises(ConfigError, match="14 pixels"):
+        add_head(build("sam3"), LabelSet.from_names({1: "liver"}), detail=4)
+
+
+def test_updates_of_sam3_lie_in_queries_and_values():
+    model = build("sam3")
+    inject(model, METHODS["lora-chosen-blocks"])
+    names = [name for name, _ in trainable_parameters(model)]
+    block = "sam.vision_encoder.backbone.layers.1.attention"
+    assert sorted(names) == [f"{block}.{part}.lora.{half}" for part in ("q_proj", "v_proj") for half in "AB"]
+
+
+def test_a_merged_sam3_becomes_its_base_again(tmp_path: Path):
+    from samadapt.adapt.exchange import merge_files, unmerge
+    from samadapt.models import load
+    from samadapt.models.saving import save_transformers
+
+    base = load(save_transformers(build("sam3"), tmp_path / "base"))
+    inject(base, METHODS["lora"])
+    with torch.no_grad():
+        for _, parameter in trainable_parameters(base):
+            parameter.add_(0.02)
+    save_adapter(base, tmp_path / "adapter")
+    merge_files(source=str(tmp_path / "adapter"), out=tmp_path / "merged", to="transformers")
+    unmerge(source=tmp_path / "merged", out=tmp_path / "again", to="transformers")
+    first, again = load(tmp_path / "base"), load(tmp_path / "again")
+    with torch.no_grad():
+        for one, other in zip(answers(first), answers(again), strict=True):
+            torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-3)
+    with torch.no_grad():
+        changed = [torch.dist(a, b) for a, b in zip(answers(first), answers(load(tmp_path / "merged")), strict=True)]
+    assert max(changed) > 1e-2
+
+
+def test_sam3_takes_further_channels():
+    from samadapt.models.stem import join_stem, widen
+
+    model = build("sam3")
+    pixels = torch.rand(1, 5, 112, 112)
+    before = model.encode(pixels[:, :3]).image
+    widen(model, 5)
+    torch.testing.assert_close(model.encode(pixels).image, before)
+    join_stem(model)
+    assert model.sam.vision_encoder.backbone.embeddings.patch_embeddings.projection.weight.shape[1] == 5
+    torch.testing.assert_close(model.encode(pixels).image, before)

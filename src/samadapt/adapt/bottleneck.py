@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from samadapt.adapt.adaptation import Method
 from samadapt.adapt.attach import adapter_names, attach_after, attach_beside
 from samadapt.adapt.config import AdapterConfig
-from samadapt.adapt.parts import decoder_attentions, decoder_parts, encoder_blocks
+from samadapt.adapt.parts import attention_of, decoder_attentions, decoder_parts, encoder_blocks
 
 if TYPE_CHECKING:
     from samadapt.models import SamPromptable
@@ -75,7 +75,7 @@ def insert(model: SamPromptable, config: AdapterConfig) -> None:
     """Attach both adapters to each chosen block and, if asked, to the mask decoder's attentions and MLPs."""
     for _, block in encoder_blocks(model, config.blocks):
         width = block.layer_norm2.normalized_shape[0]
-        _attach([block.attn], [block.mlp], width, config)
+        _attach([attention_of(block)], [block.mlp], width, config)
         if config.late_norm:
             _normalise_late(block)
     if config.decoder:
@@ -100,12 +100,15 @@ def _attach(attentions: Sequence[Any], perceptrons: Sequence[Any], width: int, c
 
 def _normalise_late(block: Any) -> None:
     block.layer_norm1.__class__ = LateNorm
-    block.attn.__dict__[_NORM] = (block.layer_norm1,)  # in a tuple: not registered a second time
-    block.attn.register_forward_pre_hook(_late, with_kwargs=True)
+    attention = attention_of(block)
+    attention.__dict__[_NORM] = (block.layer_norm1,)  # in a tuple: not registered a second time
+    attention.register_forward_pre_hook(_late, with_kwargs=True)
 
 
 def _late(attention: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     (norm,) = attention.__dict__[_NORM]
+    if arguments:
+        return (norm.late(arguments[0]), *arguments[1:]), named
     return arguments, named | {"hidden_states": norm.late(named["hidden_states"])}
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,15 @@ from torch.nn import functional as F
 
 from samadapt.adapt.adaptation import Method
 from samadapt.adapt.config import LoraConfig
-from samadapt.adapt.parts import DECODER_TRANSFORMER, decoder_attentions, decoder_parts, encoder_blocks, named, placed
+from samadapt.adapt.parts import (
+    DECODER_TRANSFORMER,
+    attention_of,
+    decoder_attentions,
+    decoder_parts,
+    encoder_blocks,
+    named,
+    placed,
+)
 
 if TYPE_CHECKING:
     from samadapt.models import SamPromptable
@@ -98,7 +106,10 @@ class LoraLinear(nn.Linear):
                 plain = y[..., rows] - (0 if self.bias is None else self.bias[rows])
                 factor = update.lengths / _lengths(self._direction(rows, update))
                 change = factor * change + (factor - 1) * plain
-            y[..., rows] += change
+            if rows == slice(0, self.out_features):  # not in place: autograd refuses it where y has no gradient yet
+                y = y + change
+            else:
+                y[..., rows] += change
         return y
 
     def _direction(self, rows: slice, update: LowRank) -> Tensor:
@@ -123,15 +134,24 @@ def insert(model: SamPromptable, config: LoraConfig) -> None:
     scale = (config.alpha or config.rank) / config.rank
     if config.encoder:
         for _, block in encoder_blocks(model, config.blocks):
-            qkv, width = block.attn.qkv, block.attn.qkv.out_features // 3
+            attention = attention_of(block)
+            if not hasattr(attention, "qkv"):
+                _update_apart(attention, config, scale)
+                continue
+            qkv, width = attention.qkv, attention.qkv.out_features // 3
             rows = {"lora_q": (0, width), "lora_v": (2 * width, 3 * width)}
-            block.attn.qkv = LoraLinear(qkv, rows, config.rank, scale, dora=config.dora)
+            attention.qkv = LoraLinear(qkv, rows, config.rank, scale, dora=config.dora)
     if config.decoder:
         for attention in decoder_attentions(model):
-            for name in ("q_proj", "v_proj"):
-                linear = getattr(attention, name)
-                rows = {"lora": (0, linear.out_features)}
-                setattr(attention, name, LoraLinear(linear, rows, config.rank, scale, dora=config.dora))
+            _update_apart(attention, config, scale)
+
+
+def _update_apart(attention: Any, config: LoraConfig, scale: float) -> None:
+    """Updates of queries and values that have a layer each."""
+    for name in ("q_proj", "v_proj"):
+        linear = getattr(attention, name)
+        rows = {"lora": (0, linear.out_features)}
+        setattr(attention, name, LoraLinear(linear, rows, config.rank, scale, dora=config.dora))
 
 
 def trainable(model: SamPromptable, config: LoraConfig) -> list[str]:

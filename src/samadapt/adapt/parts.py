@@ -59,9 +59,15 @@ def encoder_blocks(model: SamPromptable, chosen: Sequence[int] | None) -> Iterat
 
 
 def all_blocks(model: SamPromptable) -> Any:
-    """Blocks of the image encoder: those of SAM's vision transformer or of SAM 2's Hiera."""
+    """Blocks of the image encoder: those of SAM's or SAM 3's vision transformer or of SAM 2's Hiera."""
     encoder = model.sam.vision_encoder
-    return encoder.backbone.blocks if hasattr(encoder, "backbone") else encoder.layers
+    backbone = getattr(encoder, "backbone", encoder)
+    return backbone.blocks if hasattr(backbone, "blocks") else backbone.layers
+
+
+def attention_of(block: Any) -> Any:
+    """Attention of a block of the image encoder, which SAM 3 calls by another name."""
+    return block.attention if hasattr(block, "attention") else block.attn
 
 
 def decoder_attentions(model: SamPromptable) -> list[Any]:

@@ -134,7 +134,7 @@ def add_head(
     Raises
     ------
     ConfigError
-        If the label set is empty, or the model is a SAM-HQ.
+        If the label set is empty, the model is a SAM-HQ, or its patches have no place for a detail branch.
     """
     from samadapt.adapt.seeded import seeded
 
@@ -162,6 +162,12 @@ def _branch(model: SamPromptable, classes: int, width: int) -> nn.Module:
     from samadapt.adapt.parts import placed
 
     patch = model.architecture.patch_size
+    if patch & (patch - 1):
+        raise ConfigError(
+            f"a detail branch halves the image down to the tokens, which {patch} pixels each do not allow",
+            where=model.name,
+            remedy="Leave the detail branch out (task.detail=0).",
+        )
     branch = DetailBranch(classes, width, patch, model.architecture.channels, model.inputs)
     return placed(branch, model.sam.mask_decoder)
 

@@ -203,14 +203,20 @@ def _first_layers(sam: Any) -> Iterator[tuple[nn.Module, str]]:
     """(module, attribute) of the convolutions that see the pixels."""
     encoder = getattr(sam, "vision_encoder", None)
     if encoder is not None:
-        yield getattr(encoder, "backbone", encoder).patch_embed, "projection"
+        yield _patches(encoder), "projection"
     if getattr(sam, "fine", None) is not None:
         yield sam.fine.stem, "conv"
+
+
+def _patches(encoder: Any) -> Any:
+    """Module with the convolution over patches, which SAM 3 keeps under its embeddings."""
+    backbone = getattr(encoder, "backbone", encoder)
+    return backbone.embeddings.patch_embeddings if hasattr(backbone, "embeddings") else backbone.patch_embed
 
 
 def _tell(sam: Any, inputs: int) -> None:
     """Write the number of inputs where transformers looks for it."""
     encoder = sam.vision_encoder
-    getattr(encoder, "backbone", encoder).patch_embed.num_channels = inputs
+    _patches(encoder).num_channels = inputs
     vision = sam.config.vision_config
     getattr(vision, "backbone_config", vision).num_channels = inputs
