@@ -18,6 +18,7 @@ from samadapt.report.published import TABLES, published_for
 from samadapt.report.runs import read_runs
 
 SEMANTIC = (("none", "model", "semantic"),)
+COUNTED = {"iou": 0.5, "pd": 0.75, "fa": 12e-6}
 BOX = (("box", "ellipse", "baseline"), ("box", "model", "predicted"), ("box", "model", "oracle"))
 
 
@@ -214,9 +215,40 @@ def test_medsams_published_figures_stand_beside_its_runs(make, runs, tmp_path):
     assert "82.37\u00a0%" in page
     rows = read_csv(tmp_path / "compare-published-medsam.csv")
     assert rows[0]["medsam"] == "89670912"
-    assert [row["medsam"] for row in rows[2:]] == [""] * 3
+    assert [row["medsam"] for row in rows[2:]] == [""] * 4
+    assert "1,570,263" in page
     compare(runs, tmp_path / "other.html")
     assert not (tmp_path / "other-published-medsam.csv").exists()
+
+
+def test_published_figures_of_no_label_stand_beside_runs_on_their_data(make, tmp_path):
+    keys = ("convention", "prompts", "method", "choice", "name", "figure", "value", "unit", "n", "left_out", "counted")
+    samed = {"SAMed": "20.64", "SAMed_h": "16.02", "SAMed_s": "31.72"}
+    for slug, names, dataset, convention, published in (
+        ("samed", tuple(TABLES[3].rows), "synapse", "transunet", samed),
+        ("sirst-5k", ("target",), "sirst-5k", "strict", {"SIRST-5K": "0.928"}),
+        ("sammed2d", ("a", "b"), "sammed2d", "sammed2d", {"SAM 256": "51", "SAM-Med2D 256": "35"}),
+    ):
+        stated = {"datasets": [dataset], "convention": convention}
+        both = [
+            make.evaluation(tmp_path / slug / str(k), SEMANTIC, names, cases=12, draw=k, model=f"m{k}", **stated)
+            for k in range(2)
+        ]
+        found = [("irstd", "none", "model", "semantic", "target", f, v, "", 12, 0, True) for f, v in COUNTED.items()]
+        (both[0] / "conventions.json").write_text(json.dumps([dict(zip(keys, entry)) for entry in found]))
+        page = compare(both, tmp_path / f"{slug}.html").read_text(encoding="utf-8")
+        assert all(text in page for text in published.values())
+        tables = {path.name for path in tmp_path.glob(f"{slug}-published-*.csv")}
+        assert tables == {f"{slug}-published-{slug}.csv"}
+        first = [row["m0 zero-shot"] for row in read_csv(tmp_path / f"{slug}-published-{slug}.csv")]
+        summary = json.loads((both[0] / "summary.json").read_text())
+        if slug == "samed":
+            (mean,) = [e["mean"] for e in summary if (e["figure"], e["name"]) == ("hd95", "mean without background")]
+            assert [float(v) for v in first] == [pytest.approx(mean)]
+        elif slug == "sirst-5k":
+            assert [float(v) for v in first] == [pytest.approx(v) for v in (0.5, 0.75, 12.0)]
+        else:
+            assert [float(v) for v in first] == [pytest.approx(1 / 0.14827)]
 
 
 def test_few_cases_are_said_to_be_few(make, tmp_path):

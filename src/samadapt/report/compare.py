@@ -75,7 +75,7 @@ def compare(
     made = (
         *(methods_table(methods), pairs_table(pairs), labels_table(methods, seed)),
         *(modality_table(methods), external_table(methods, others, seed), sets_table(methods, others)),
-        *(*_by_label(found), *convention_tables(found, conditions_of(found)), published_facts(methods)),
+        *(*_by_label(found), *convention_tables(found, conditions_of(found)), *published_facts(methods)),
         *(cost_table(found), provenance_table(found)),
     )
     tables = {table.slug: table for table in made if table is not None}
