@@ -7,6 +7,9 @@ from typing import Any
 
 from samadapt.core.errors import CheckpointError
 
+MASK_TOKENS = 4
+"""Of a SAM: the single mask and three candidates. Any other number is that of classes and background."""
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -105,6 +108,33 @@ class Architecture:
                 remedy=f"Choose a multiple of {self.patch_size}, for example 256, 512 or 1024.",
             )
         return replace(self, image_size=image_size)
+
+    def told(self, facts: dict[str, Any]) -> Architecture:
+        """Same network with what leaves no trace in the tensors; other facts are ignored.
+
+        Parameters
+        ----------
+        facts : dict
+            Of the names of the fields: `decoder_heads`, `decoder_norm_eps`, and, where windows could not be told from
+            global attention, `window` and `global_blocks`.
+
+        Raises
+        ------
+        CheckpointError
+            If the heads do not divide the width of the attentions.
+        """
+        known: dict[str, Any] = {key: facts[key] for key in ("decoder_heads", "decoder_norm_eps") if key in facts}
+        if self.ambiguous_windows and "global_blocks" in facts:
+            known |= {"global_blocks": tuple(facts["global_blocks"]), "window": facts.get("window", self.window)}
+            known["ambiguous_windows"] = False
+        network, width = replace(self, **known), self.channels // self.downsample
+        if not network.hq and width % network.decoder_heads:
+            raise CheckpointError(
+                f"{network.decoder_heads} heads do not divide the {width} channels of the decoder's cross attention",
+                remedy='Write the number of heads into a JSON file beside the weights: {"architecture": '
+                '{"decoder_heads": 4}}.',
+            )
+        return network
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready fields."""

@@ -41,7 +41,17 @@ def empty_sam(architecture: Architecture) -> Any:
         config.fine_width, config.refine_width = architecture.fine, architecture.refine
     with torch.device("meta"):
         kind = FineSamModel if architecture.fine else SamHQModel if architecture.hq else SamModel
-        return kind._from_config(config, attn_implementation="sdpa")
+        sam = kind._from_config(config, attn_implementation="sdpa")
+        _fit_downsample(sam.mask_decoder, architecture.downsample)
+    return sam
+
+
+def _fit_downsample(decoder: Any, rate: int) -> None:
+    """transformers takes it as given that the layers of the decoder halve the width in their cross attentions."""
+    names = ("cross_attn_token_to_image", "cross_attn_image_to_token")
+    for layer in decoder.transformer.layers if rate != 2 else ():
+        for name in names:
+            setattr(layer, name, type(getattr(layer, name))(decoder.config, downsample_rate=rate))
 
 
 def sam_config(a: Architecture) -> Any:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from samadapt.core.errors import CheckpointError
 from samadapt.models.architecture import KNOWN, Architecture
+from samadapt.models.perceptrons import name_ends, number_ends
 
 T = TypeVar("T")
 Shapes = Mapping[str, tuple[int, ...]]
@@ -23,6 +24,9 @@ FINE = "fine.stem.conv.weight"
 REFINE = "mask_decoder.refine.enter.conv.weight"
 HQ = "mask_decoder.hq_token.weight"
 _IGNORED = ("pixel_mean", "pixel_std")
+
+_PERCEPTRONS = re.compile(r"mask_decoder\.(output_hypernetworks_mlps\.\d+|iou_prediction_head|hf_mlp)")
+"""By their original names, which differ from transformers' for the last one only."""
 
 _RULES: tuple[tuple[str, str], ...] = (
     ("image_encoder.pos_embed", "vision_encoder.pos_embed"),
@@ -51,16 +55,8 @@ _RULES: tuple[tuple[str, str], ...] = (
     ("mask_decoder.output_upscaling.0.", "mask_decoder.upscale_conv1."),
     ("mask_decoder.output_upscaling.1.", "mask_decoder.upscale_layer_norm."),
     ("mask_decoder.output_upscaling.3.", "mask_decoder.upscale_conv2."),
-    ("mask_decoder.output_hypernetworks_mlps.{n}.layers.0.", "mask_decoder.output_hypernetworks_mlps.{n}.proj_in."),
-    ("mask_decoder.output_hypernetworks_mlps.{n}.layers.1.", "mask_decoder.output_hypernetworks_mlps.{n}.layers.0."),
-    ("mask_decoder.output_hypernetworks_mlps.{n}.layers.2.", "mask_decoder.output_hypernetworks_mlps.{n}.proj_out."),
-    ("mask_decoder.iou_prediction_head.layers.0.", "mask_decoder.iou_prediction_head.proj_in."),
-    ("mask_decoder.iou_prediction_head.layers.1.", "mask_decoder.iou_prediction_head.layers.0."),
-    ("mask_decoder.iou_prediction_head.layers.2.", "mask_decoder.iou_prediction_head.proj_out."),
     ("mask_decoder.hf_token.", "mask_decoder.hq_token."),
-    ("mask_decoder.hf_mlp.layers.0.", "mask_decoder.hq_mask_mlp.proj_in."),
-    ("mask_decoder.hf_mlp.layers.1.", "mask_decoder.hq_mask_mlp.layers.0."),
-    ("mask_decoder.hf_mlp.layers.2.", "mask_decoder.hq_mask_mlp.proj_out."),
+    ("mask_decoder.hf_mlp.", "mask_decoder.hq_mask_mlp."),
     ("mask_decoder.compress_vit_feat.0.", "mask_decoder.compress_vit_conv1."),
     ("mask_decoder.compress_vit_feat.1.", "mask_decoder.compress_vit_norm."),
     ("mask_decoder.compress_vit_feat.3.", "mask_decoder.compress_vit_conv2."),
@@ -87,12 +83,14 @@ def from_meta(state: Mapping[str, T]) -> dict[str, T]:
         Names without a counterpart (adapters, say) are kept as they are; SAM's pixel mean and std, which
         belong to the preprocessing, are left out.
     """
-    return {rename(key, _FORWARD): value for key, value in state.items() if key not in _IGNORED}
+    kept = {key: value for key, value in state.items() if key not in _IGNORED}
+    return {rename(key, _FORWARD): value for key, value in name_ends(kept, _PERCEPTRONS).items()}
 
 
 def to_meta(state: Mapping[str, T]) -> dict[str, T]:
     """Rename the entries of a SamModel to the names of the original SAM code: the inverse of `from_meta`."""
-    return {rename(key, _BACKWARD): value for key, value in state.items() if key != POSITION_ALIAS}
+    kept = {rename(key, _BACKWARD): value for key, value in state.items() if key != POSITION_ALIAS}
+    return number_ends(kept, _PERCEPTRONS)
 
 
 def is_meta(keys: Iterable[str]) -> bool:
@@ -115,7 +113,8 @@ def infer_architecture(shapes: Shapes) -> Architecture:
     Returns
     -------
     Architecture
-        With 8 decoder heads, which leave no trace in the shapes and are the same in every published SAM.
+        With 8 decoder heads, which leave no trace in the shapes and are the same in every published SAM; the most
+        below 8 that fit where the decoder is too narrow for 8.
 
     Raises
     ------
@@ -135,6 +134,8 @@ def infer_architecture(shapes: Shapes) -> Architecture:
 def _vision(shapes: Shapes) -> dict[str, Any]:
     _, grid, grid_w, hidden = shapes["vision_encoder.pos_embed"]
     _, inputs, _, patch = shapes["vision_encoder.patch_embed.projection.weight"]
+    if inputs < 3:
+        raise CheckpointError(f"an image encoder of {inputs} channels, where at least 3 are needed")
     depth = count(shapes, r"vision_encoder\.layers\.(\d+)\.")
     head_dim = shapes["vision_encoder.layers.0.attn.rel_pos_h"][1]
     if grid != grid_w or hidden % head_dim:
@@ -176,6 +177,7 @@ def _decoder(shapes: Shapes) -> dict[str, Any]:
     return {
         "decoder_depth": count(shapes, r"mask_decoder\.transformer\.layers\.(\d+)\."),
         "decoder_mlp_dim": shapes["mask_decoder.transformer.layers.0.mlp.lin1.weight"][0],
+        "decoder_heads": next(heads for heads in (8, 4, 2, 1) if cross % heads == 0),
         "downsample": channels // cross,
         "mask_tokens": tokens,
         "iou_hidden": shapes["mask_decoder.iou_prediction_head.proj_in.weight"][0],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ from torch import Tensor
 
 from samadapt.core.errors import CheckpointError
 from samadapt.models import catalog
-from samadapt.models.architecture import Architecture
 from samadapt.models.read import read_tensors
 
 KINDS = ("sam", "sam_hq", "sam2", "sam2_video", "sam3_tracker", "sam3_tracker_video", "sam3_video")
@@ -77,19 +75,16 @@ def read_folder(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return state, config
 
 
-def with_config(architecture: Architecture, config: dict[str, Any]) -> Architecture:
-    """Architecture with what shapes cannot tell and `config.json` can."""
+def facts(config: dict[str, Any]) -> dict[str, Any]:
+    """What `config.json` says of a SAM 1 and no tensor tells; see `Architecture.told`."""
     vision, decoder = config.get("vision_config") or {}, config.get("mask_decoder_config") or {}
-    if vision.get("global_attn_indexes") is not None and architecture.ambiguous_windows:
-        blocks = tuple(vision["global_attn_indexes"])
-        architecture = replace(architecture, global_blocks=blocks, ambiguous_windows=False)
-    if not decoder:
-        return architecture
-    return replace(
-        architecture,
-        decoder_heads=decoder.get("num_attention_heads", 8),
-        decoder_norm_eps=decoder.get("layer_norm_eps", 1e-6),
-    )
+    found: dict[str, Any] = {}
+    if vision.get("global_attn_indexes") is not None:
+        found["global_blocks"] = vision["global_attn_indexes"]
+    if decoder:
+        found["decoder_heads"] = decoder.get("num_attention_heads", 8)
+        found["decoder_norm_eps"] = decoder.get("layer_norm_eps", 1e-6)
+    return found
 
 
 def _terms(repository: str) -> str:

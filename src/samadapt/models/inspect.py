@@ -13,7 +13,7 @@ from samadapt.core.errors import SamadaptError
 from samadapt.models import catalog, loading
 from samadapt.models.architecture import KNOWN, Architecture
 from samadapt.models.build import canonical, empty_sam
-from samadapt.models.convert import POSITION_ALIAS, infer_architecture, to_transformers
+from samadapt.models.convert import POSITION_ALIAS, to_transformers
 from samadapt.models.families import MSA, SAM2, SAM3, Family, identify
 from samadapt.models.loading import Checkpoint
 from samadapt.models.msa import plain
@@ -90,7 +90,7 @@ CARRIERS = ("sam-med2d", "medical-sam-adapter")
 """Families whose files hold a SAM with adapters inside, which `load_model` understands."""
 BASE_MODEL = "its base model"
 NO_MEMORY = "the memory, so masks cannot be carried through frames"
-_AMBIGUOUS = "window and global attention cannot be told apart: all relative positions are equally long"
+WINDOWS = "windows and global blocks: all relative positions are equally long, which matters at other image sizes only"
 
 
 def inspect(path: str | Path) -> Inspection:
@@ -118,7 +118,6 @@ def inspect(path: str | Path) -> Inspection:
     try:
         network = _network(checkpoint, family, state)
         plan = _preprocessing(checkpoint, network)
-        problems += [_AMBIGUOUS] if getattr(network, "ambiguous_windows", False) else []
         canonical(state)
     except SamadaptError as error:
         problems.append(error.what)
@@ -137,7 +136,7 @@ def inspect(path: str | Path) -> Inspection:
         preprocessing=plan,
         licence=catalog.licence_of(checkpoint.name, checkpoint.family or family.name),
         missing=missing,
-        assumed=network.assumed if isinstance(network, TrackerArchitecture) else (),
+        assumed=_assumed(checkpoint, network),
         loadable=not problems and (not missing or missing == (NO_MEMORY,) or family is MSA),
         problems=tuple(problems),
     )
@@ -159,7 +158,17 @@ def _network(checkpoint: Checkpoint, family: Family, state: dict[str, Tensor]) -
         return sam3_architecture_of(checkpoint)
     if not (family.loadable or family.name in CARRIERS):
         return None
-    return infer_architecture({key: tuple(value.shape) for key, value in state.items()})
+    return loading.architecture_of(checkpoint, state)
+
+
+def _assumed(checkpoint: Checkpoint, network: Network | None) -> tuple[str, ...]:
+    """What no tensor tells and nothing beside them."""
+    if not isinstance(network, Architecture):
+        return () if network is None else network.assumed
+    told = bool(checkpoint.config) or "decoder_heads" in checkpoint.architecture
+    published = network.channels == Architecture.channels
+    heads = () if told or published else (f"{network.decoder_heads} attention heads in the decoder",)
+    return ((WINDOWS,) if network.ambiguous_windows else ()) + heads
 
 
 def _preprocessing(checkpoint: Checkpoint, network: Network | None) -> str:

@@ -16,7 +16,7 @@ from samadapt.core.errors import CheckpointError
 from samadapt.core.progress import say
 from samadapt.data.channels import Channels
 from samadapt.models import catalog, hub, preprocess
-from samadapt.models.architecture import Architecture
+from samadapt.models.architecture import MASK_TOKENS, Architecture
 from samadapt.models.build import assemble, canonical
 from samadapt.models.convert import infer_architecture, to_meta, to_transformers
 from samadapt.models.families import MSA, SAM2, SAM3, Family, identify
@@ -145,11 +145,7 @@ def _built(
     state = to_transformers(checkpoint.state)
     if family is MSA:
         state = plain(state)
-    try:
-        architecture = infer_architecture({key: tuple(value.shape) for key, value in state.items()})
-    except CheckpointError as error:
-        raise CheckpointError(error.what, where=checkpoint.where, remedy=error.remedy) from error
-    architecture = hub.with_config(architecture, checkpoint.config)
+    architecture = architecture_of(checkpoint, state)
     chosen = preprocessing or checkpoint.preprocessing or guess_preprocessing(checkpoint, architecture)
     medsam = chosen == "medsam"
     model = assemble(
@@ -177,6 +173,27 @@ def _tracker_builder(family: Family) -> Callable[..., SamPromptable]:
     from samadapt.models.sam2.loading import build as build_sam2
 
     return build_sam2
+
+
+def architecture_of(checkpoint: Checkpoint, state: Mapping[str, Tensor]) -> Architecture:
+    """Network of a SAM 1: its tensors, then what config.json or a file beside the weights says.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+    state : mapping of str to Tensor
+        Its tensors by transformers' names.
+
+    Raises
+    ------
+    CheckpointError
+        If a tensor that is needed to tell is absent, or the facts do not fit the tensors.
+    """
+    try:
+        inferred = infer_architecture({key: tuple(value.shape) for key, value in state.items()})
+        return inferred.told({**hub.facts(checkpoint.config), **checkpoint.architecture})
+    except CheckpointError as error:
+        raise CheckpointError(error.what, where=checkpoint.where, remedy=error.remedy) from error
 
 
 def find(name_or_path: str | Path) -> Checkpoint:
@@ -208,7 +225,7 @@ def guess_preprocessing(checkpoint: Checkpoint, architecture: Architecture) -> s
         return "sammed2d"
     if any(".Space_Adapter." in key for key in checkpoint.state):
         return "msa"
-    return "samed" if architecture.mask_tokens > 4 else "sam"
+    return "sam" if architecture.mask_tokens == MASK_TOKENS else "samed"
 
 
 def save_packaged(model: SamPromptable, folder: Path, name: str, **facts: Any) -> Path:
@@ -324,7 +341,7 @@ def _side_file(path: Path) -> dict[str, Any]:
         known = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError, UnicodeDecodeError):
         return {}
-    return known if isinstance(known, dict) and "preprocessing" in known else {}
+    return known if isinstance(known, dict) and known.keys() & {"preprocessing", "architecture"} else {}
 
 
 def _allows_adapters(family: Family, state: Mapping[str, Tensor], allow: Sequence[str]) -> bool:

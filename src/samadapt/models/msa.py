@@ -11,10 +11,11 @@ References
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from torch import Tensor
 
+from samadapt.models.architecture import Architecture
 from samadapt.models.resample import resize_table
 
 ADAPTERS = "*_Adapter.*"
@@ -34,11 +35,24 @@ def plain(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Returns
     -------
     dict of str to Tensor
-        Relative positions by SAM's names; the absolute table at the size that the longest of them belongs to. Adapters
-        are kept as they are.
+        Relative positions by SAM's names; the absolute table at the size that the relative positions of global blocks
+        belong to. Adapters are kept as they are.
     """
     renamed = {_RELATIVE.sub(r".attn.rel_pos_\1", key): value for key, value in state.items()}
-    lengths = [len(value) for key, value in renamed.items() if key.endswith(".attn.rel_pos_h")]
-    if lengths and TABLE in renamed:
-        renamed[TABLE] = resize_table(renamed[TABLE], (max(lengths) + 1) // 2, "bicubic")
+    sides = {(len(value) + 1) // 2 for key, value in renamed.items() if key.endswith(".attn.rel_pos_h")}
+    if sides and TABLE in renamed:
+        table = renamed[TABLE]
+        renamed[TABLE] = resize_table(table, _grid(sides, table.shape[1]), "bicubic")
     return renamed
+
+
+def _grid(sides: Iterable[int], table: int) -> int:
+    """Tokens along one side of the image, from the sides that relative positions belong to.
+
+    Those are the image's and the window's. An image of the table's size is told by it; else the window is that of all
+    published networks, or the smaller one.
+    """
+    found = set(sides)
+    if table in found:
+        return table
+    return max(found - {Architecture.window} or found)

@@ -37,6 +37,8 @@ class TrackerArchitecture:
         Of the memory encoder.
     occlusion, pointer_positions : bool
         What SAM 2.1 added: an embedding for hidden objects, and times for object pointers.
+    memory_projection : bool
+        False where the memory is as wide as the embedding: the original then has no layer between them.
     assumed : tuple of str
         What had to be taken from the published networks because no tensor tells.
     """
@@ -63,6 +65,7 @@ class TrackerArchitecture:
     mask_embed: int = 256
     occlusion: bool = True
     pointer_positions: bool = True
+    memory_projection: bool = True
     assumed: tuple[str, ...] = ()
 
     @property
@@ -170,7 +173,6 @@ KNOWN: dict[str, Sam2Architecture] = {
         image_size=64,
         widths=(8, 16, 32, 64),
         blocks=(1, 1, 2, 1),
-        windows=(8, 4, 4, 2),
         global_blocks=(3,),
         mlp_dim=16,
         channels=32,
@@ -221,9 +223,10 @@ def infer(shapes: Shapes) -> Sam2Architecture:
 
 def _encoder(shapes: Shapes) -> dict[str, Any]:
     widths, blocks = _stages(shapes)
-    known = KNOWN.get(published_size(widths[0], blocks))
-    window = shapes[f"{_BACKBONE}pos_embed_window"][-1]
-    first_heads = 2 if widths[0] in (112, 144) else 1
+    known, window = KNOWN.get(published_size(widths[0], blocks)), shapes[f"{_BACKBONE}pos_embed_window"][-1]
+    if known and known.windows[0] != window:
+        known = None
+    first_heads = next(n for n in range(max(1, widths[0] // 56), 0, -1) if widths[0] % n == 0)  # 56 to 96 wide
     return {
         "inputs": shapes[f"{_BACKBONE}patch_embed.projection.weight"][1],
         "widths": widths,
@@ -282,10 +285,11 @@ def infer_memory(shapes: Shapes) -> dict[str, Any]:
     layers = count(shapes, r"memory_attention\.layers\.(\d+)\.")
     if not layers:
         return {"memory_channels": 0, "memories": 0, "memory_layers": 0, "occlusion": False, "pointer_positions": False}
-    fuser = "memory_encoder.memory_fuser.layers."
+    fuser, projection = "memory_encoder.memory_fuser.layers.", "memory_encoder.projection.weight"
+    memories, *_, memory = shapes["memory_temporal_positional_encoding"]
     return {
-        "memory_channels": shapes["memory_encoder.projection.weight"][0],
-        "memories": shapes["memory_temporal_positional_encoding"][0],
+        "memory_channels": memory,
+        "memories": memories,
         "memory_layers": layers,
         "memory_mlp_dim": shapes["memory_attention.layers.0.linear1.weight"][0],
         "fuser_layers": count(shapes, r"memory_encoder\.memory_fuser\.layers\.(\d+)\."),
@@ -294,4 +298,5 @@ def infer_memory(shapes: Shapes) -> dict[str, Any]:
         "mask_embed": shapes["memory_encoder.mask_downsampler.final_conv.weight"][0],
         "occlusion": "occlusion_spatial_embedding_parameter" in shapes,
         "pointer_positions": "temporal_positional_encoding_projection_layer.weight" in shapes,
+        "memory_projection": projection in shapes or memory != shapes["no_memory_embedding"][-1],
     }

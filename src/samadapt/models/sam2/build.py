@@ -70,13 +70,15 @@ def empty_sam2(architecture: Sam2Architecture) -> Any:
     ----------
     architecture : Sam2Architecture
     """
-    from transformers import Sam2Model, Sam2VideoModel
+    from transformers import Sam2Model
+
+    from samadapt.models.sam2.video import Sam2VideoModel
 
     kind = Sam2VideoModel if architecture.memory else Sam2Model
     with torch.device("meta"):
         sam = kind._from_config(sam2_config(architecture), attn_implementation="sdpa")
         if architecture.memory:
-            fit_memory_width(sam, architecture.memory_channels)
+            fit_memory_width(sam, architecture)
     return sam
 
 
@@ -172,8 +174,11 @@ def memory_settings(a: TrackerArchitecture) -> dict[str, Any]:
     }
 
 
-def fit_memory_width(sam: Any, width: int) -> None:
-    """Give the memory its width, in place: transformers writes the published one, 64, into its cross attention."""
+def fit_memory_width(sam: Any, a: TrackerArchitecture) -> None:
+    """Give the memory its width, in place: transformers takes it for 64 and for narrower than the embedding."""
+    width = a.memory_channels
+    if not a.memory_projection:
+        sam.memory_encoder.projection = nn.Identity()
     for layer in sam.memory_attention.layers:
         attention = layer.cross_attn_image
         if attention.k_proj.in_features != width:

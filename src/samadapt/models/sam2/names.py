@@ -6,12 +6,14 @@ rows of one table in transformers.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
 
 from samadapt.models.convert import POSITION, POSITION_ALIAS, Rules, compile_rules, rename
+from samadapt.models.perceptrons import name_ends, number_ends
 
 POINTS = "prompt_encoder.point_embed.weight"
 MEMORY = (
@@ -35,13 +37,10 @@ _FUSER, _META_FUSER = "memory_encoder.memory_fuser.layers.{n}.", "memory_encoder
 _MASKS, _META_MASKS = "memory_encoder.mask_downsampler.", "memory_encoder.mask_downsampler.encoder."
 
 
-def _perceptron(meta: str, ours: str) -> tuple[tuple[str, str], ...]:
-    """Three-layer perceptron: transformers names the first and the last layer."""
-    return (
-        (f"{meta}.layers.0.", f"{ours}.proj_in."),
-        (f"{meta}.layers.1.", f"{ours}.layers.0."),
-        (f"{meta}.layers.2.", f"{ours}.proj_out."),
-    )
+_PERCEPTRONS = re.compile(
+    r"(image_encoder\.trunk\.blocks\.\d+\.mlp|sam_mask_decoder\.transformer\.layers\.\d+\.mlp|obj_ptr_proj"
+    r"|sam_mask_decoder\.(output_hypernetworks_mlps\.\d+|iou_prediction_head|pred_obj_score_head))"
+)
 
 
 def _attention(meta: str, ours: str) -> tuple[tuple[str, str], ...]:
@@ -51,8 +50,6 @@ def _attention(meta: str, ours: str) -> tuple[tuple[str, str], ...]:
 _RULES: tuple[tuple[str, str], ...] = (
     ("image_encoder.trunk.patch_embed.proj.", "vision_encoder.backbone.patch_embed.projection."),
     (_META_BLOCK + "norm{n}.", _BLOCK + "layer_norm{n}."),
-    (_META_BLOCK + "mlp.layers.0.", _BLOCK + "mlp.proj_in."),
-    (_META_BLOCK + "mlp.layers.1.", _BLOCK + "mlp.proj_out."),
     ("image_encoder.trunk.", "vision_encoder.backbone."),
     ("image_encoder.neck.convs.{n}.conv.", "vision_encoder.neck.convs.{n}."),
     ("sam_prompt_encoder.pe_layer.positional_encoding_gaussian_matrix", POSITION),
@@ -62,8 +59,6 @@ _RULES: tuple[tuple[str, str], ...] = (
     ("sam_prompt_encoder.mask_downscaling.4.", "prompt_encoder.mask_embed.layer_norm2."),
     ("sam_prompt_encoder.mask_downscaling.6.", "prompt_encoder.mask_embed.conv3."),
     ("sam_prompt_encoder.", "prompt_encoder."),
-    (_META_TWO_WAY + "mlp.layers.0.", _TWO_WAY + "mlp.proj_in."),
-    (_META_TWO_WAY + "mlp.layers.1.", _TWO_WAY + "mlp.proj_out."),
     (_META_TWO_WAY + "norm{n}.", _TWO_WAY + "layer_norm{n}."),
     *_attention(_META_TWO_WAY + "self_attn", _TWO_WAY + "self_attn"),
     *_attention(_META_TWO_WAY + "cross_attn_token_to_image", _TWO_WAY + "cross_attn_token_to_image"),
@@ -75,9 +70,6 @@ _RULES: tuple[tuple[str, str], ...] = (
     ("sam_mask_decoder.output_upscaling.0.", "mask_decoder.upscale_conv1."),
     ("sam_mask_decoder.output_upscaling.1.", "mask_decoder.upscale_layer_norm."),
     ("sam_mask_decoder.output_upscaling.3.", "mask_decoder.upscale_conv2."),
-    *_perceptron("sam_mask_decoder.output_hypernetworks_mlps.{n}", "mask_decoder.output_hypernetworks_mlps.{n}"),
-    *_perceptron("sam_mask_decoder.iou_prediction_head", "mask_decoder.iou_prediction_head"),
-    *_perceptron("sam_mask_decoder.pred_obj_score_head", "mask_decoder.pred_obj_score_head"),
     ("sam_mask_decoder.", "mask_decoder."),
     *_attention(_MEMORY + "self_attn", _MEMORY + "self_attn"),
     *_attention(_MEMORY + "cross_attn_image", _MEMORY + "cross_attn_image"),
@@ -98,7 +90,7 @@ _RULES: tuple[tuple[str, str], ...] = (
     (_META_FUSER + "norm.", _FUSER + "layer_norm."),
     (_META_FUSER + "pwconv{n}.", _FUSER + "pointwise_conv{n}."),
     ("memory_encoder.out_proj.", "memory_encoder.projection."),
-    *_perceptron("obj_ptr_proj", "object_pointer_proj"),
+    ("obj_ptr_proj.", "object_pointer_proj."),
     ("obj_ptr_tpos_proj.", "temporal_positional_encoding_projection_layer."),
     ("maskmem_tpos_enc", "memory_temporal_positional_encoding"),
     ("no_mem_embed", "no_memory_embedding"),
@@ -119,7 +111,7 @@ def from_meta(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Tensors of an original SAM 2 checkpoint by transformers' names; what has no counterpart keeps its name."""
     points = [state.get(_META_POINTS.format(kind)) for kind in range(4)]
     known = [tensor for tensor in points if tensor is not None]
-    renamed = {rename(key, _FORWARD): value for key, value in state.items()}
+    renamed = {rename(key, _FORWARD): value for key, value in name_ends(state, _PERCEPTRONS).items()}
     if len(known) == 4:
         for kind in range(4):
             del renamed[rename(_META_POINTS.format(kind), _FORWARD)]
@@ -130,7 +122,7 @@ def from_meta(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def to_meta(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Tensors of a Sam2VideoModel or Sam2Model by the names of the original code: the inverse of `from_meta`."""
     others = {key: value for key, value in state.items() if key not in (POINTS, POSITION_ALIAS)}
-    renamed = {rename(key, _BACKWARD): value for key, value in others.items()}
+    renamed = number_ends({rename(key, _BACKWARD): value for key, value in others.items()}, _PERCEPTRONS)
     if POINTS in state:
         renamed |= {_META_POINTS.format(kind): state[POINTS][kind : kind + 1] for kind in range(len(state[POINTS]))}
     return renamed

@@ -80,7 +80,7 @@ def empty_sam3(architecture: Sam3Architecture) -> Any:
     with torch.device("meta"):
         sam = kind._from_config(sam3_config(architecture), attn_implementation="sdpa")
         if architecture.memory:
-            fit_memory_width(sam, architecture.memory_channels)
+            fit_memory_width(sam, architecture)
     return sam
 
 
