@@ -11,6 +11,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +31,16 @@ COMMON: dict[str, Any] = {
     "augment": {"policy": "safe", "elastic": 0.03},
     "validation": {"every": 1_000_000, "max_cases": 4},
     "batch_size": 16,
+    "precision": "bf16",
+    "devices": 2,
+    "threads": 1,
 }
 METHODS: dict[str, dict[str, Any]] = {
     "tiny": {"model": "tiny", "method": {"method": "full"}},
     "random": {"method": {"method": "full"}},
     "unet": {"model": "unet", "task": {"task": "semantic"}},
 }
+LABELS = {"tiny": "tiny, adapted", "random": "the same network from random weights", "unet": "U-Net from scratch"}
 
 
 def main() -> None:
@@ -51,6 +58,7 @@ def main() -> None:
         for name in options.methods:
             figures[f"{name}_{size}"] = measured(name, store, options.out / f"{name}-{size}", options.minutes)
     record(options.name, figures, {})
+    draw(figures, options.sizes, options.methods, options.out / f"{options.name}.png")
 
 
 def prepared(source: Path, size: int, out: Path) -> Path:
@@ -67,13 +75,42 @@ def measured(name: str, store: Path, out: Path, minutes: float) -> dict[str, Any
     """Mean foreground Dice over the test volumes, its interval, and the steps made."""
     fields = COMMON | METHODS[name] | {"data": str(store), "out": out / "train", "max_minutes": minutes}
     fields.setdefault("model", str(untrained(out.parent)))
-    samadapt.train(**fields, resume=(out / "train").exists())
+    run(fields | {"resume": (out / "train").exists()}, out)
     samadapt.evaluate(model=str(out / "train"), data=store, prompts=["none"], out=out / "test", resume=True)
     entries = json.loads((out / "test" / "summary.json").read_text(encoding="utf-8"))
     wanted = ("mean without background", "dice")
     found = next(e for e in entries if (e["name"], e["figure"]) == wanted)
     steps = json.loads((out / "train" / "run.json").read_text(encoding="utf-8"))["steps"]
     return {"dice": found["mean"], "low": found["low"], "high": found["high"], "steps": steps}
+
+
+def run(fields: dict[str, Any], out: Path) -> None:
+    """One training by the command line, in as many processes as it asks for."""
+    out.mkdir(parents=True, exist_ok=True)
+    config = out / "train.yaml"
+    config.write_text(json.dumps(fields, default=str), encoding="utf-8")  # JSON is YAML
+    command = [sys.executable, "-m", "samadapt", "train", "-c", str(config)]
+    subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+
+
+def draw(figures: dict[str, Any], sizes: list[int], methods: list[str], path: Path) -> None:
+    """Dice against the number of volumes, with intervals, as a picture."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(6, 3.6), layout="constrained")
+    for place, name in enumerate(methods):
+        found = [figures[f"{name}_{size}"] for size in sizes]
+        dice = [one["dice"] for one in found]
+        below = [one["dice"] - one["low"] for one in found]
+        above = [one["high"] - one["dice"] for one in found]
+        at = [size * 1.04 ** (place - 1) for size in sizes]
+        axes.errorbar(at, dice, (below, above), marker="o", capsize=3, label=LABELS[name])
+    axes.set(xscale="log", xticks=sizes, xticklabels=sizes, xlabel="training volumes", ylabel="mean foreground Dice")
+    axes.minorticks_off()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", alpha=0.3)
+    axes.legend(frameon=False, loc="lower right")
+    figure.savefig(path, dpi=150)
 
 
 def untrained(folder: Path) -> Path:

@@ -13,6 +13,7 @@ FRAMES = {
     "stretched": Frame((100, 300), (256, 256), 256),
     "centred padding": Frame((200, 180), (200, 180), 256, (28, 38)),
     "upscaled": Frame((64, 48), (1024, 768), 1024),
+    "with its pixels": Frame((480, 640), (96, 128), 128, (3, 5), half_pixel=True),
 }
 
 
@@ -34,6 +35,24 @@ def test_coordinates_are_xy_and_the_offset_is_yx():
     assert frame.scale_xy.tolist() == [0.5, 0.5]
     assert frame.to_model([[20, 40]]).tolist() == [[20 * 0.5 + 11, 40 * 0.5 + 7]]
     assert frame.box_to_model([0, 0, 200, 100]).tolist() == [11, 7, 111, 57]
+
+
+def test_with_half_pixels_points_and_boxes_lie_where_the_enlarged_image_has_them():
+    frame = Frame((12, 10), (96, 80), 96, (0, 8), half_pixel=True)
+    mask = np.zeros((12, 10), bool)
+    mask[3:7, 4:5] = True
+    enlarged = np.zeros((96, 96), bool)
+    enlarged[:, 8:88] = mask.repeat(8, axis=0).repeat(8, axis=1)
+    rows, columns = np.nonzero(enlarged)
+    assert frame.box_to_model([4, 3, 4, 6]).tolist() == [columns.min(), rows.min(), columns.max(), rows.max()]
+    assert frame.to_model([4, 4.5]).tolist() == pytest.approx([columns.mean(), rows.mean()])
+
+
+def test_with_half_pixels_a_reduced_box_keeps_its_order():
+    frame = Frame((512, 512), (64, 64), 64, half_pixel=True)
+    x0, y0, x1, y1 = frame.box_to_model([100, 200, 100, 207])
+    assert x0 == x1
+    assert y0 < y1
 
 
 def test_empty_arrays_stay_empty():

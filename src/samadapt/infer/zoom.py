@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
 from samadapt.core.prompts import Box, Points
+from samadapt.infer.tight import fitted
 from samadapt.infer.upscale import to_original
 from samadapt.models.maps import join
 from samadapt.prompts import Window, box_around, box_of, window_around
@@ -272,10 +273,19 @@ def _decode_kind(
     parts = [_tensors(ask, window, view.frame, model.mask_size) for (ask, window), view in zip(looks, views)]
     prompts = {name: torch.stack([part[name] for part in parts])[:, None].to(model.device) for name in parts[0]}
     output = model.decode(join([view.embedding for view in views]), multimask=multimask, **prompts)
+    logits, ious = output.low_res_logits[:, 0].float(), output.iou[:, 0].float()
+    if model.zoom and "boxes" in prompts:
+        logits, ious = fitted(logits, ious, _sides(prompts["boxes"][:, 0], model))
     return [
-        Answer(window, to_original(low.float(), view.frame)[0], low[0].float(), iou[0].float())
-        for (_, window), view, low, iou in zip(looks, views, output.low_res_logits, output.iou)
+        Answer(window, to_original(low[None], view.frame)[0], low, iou)
+        for (_, window), view, low, iou in zip(looks, views, logits, ious)
     ]
+
+
+def _sides(boxes: Tensor, model: SamPromptable) -> Tensor:
+    """Sides of boxes (n, 4) in model pixels, in pixels of the masks."""
+    half = torch.tensor([-0.5, -0.5, 0.5, 0.5], device=boxes.device)
+    return (boxes + half + 0.5) * (model.mask_size / model.image_size) - 0.5
 
 
 def _tensors(ask: Ask, window: Window, frame: Frame, side: int) -> dict[str, Tensor]:

@@ -47,6 +47,8 @@ class Preprocessing:
     zoom : float
         Promptable models: side of the square around an object that the model is shown, as a multiple of the object's
         box (`samadapt.infer.zoom`); 0: always the whole image.
+    half_pixel : bool
+        Prompts scale exactly as the image does, which SAM's do not (`samadapt.core.frames.Frame`).
     """
 
     name: str
@@ -59,6 +61,7 @@ class Preprocessing:
     channels: Literal["rgb", "bgr"] = "rgb"
     padding: Literal["corner", "centre"] = "corner"
     zoom: float = 0.0
+    half_pixel: bool = False
 
     def at(self, size: int) -> Preprocessing:
         """Same way for another input size."""
@@ -114,7 +117,7 @@ class Preprocessing:
             raise ShapeMismatch(f"an image of {h} x {w} pixels is empty")
         content = self._content((h, w))
         top, left = ((self.size - n) // 2 for n in content) if self.padding == "centre" else (0, 0)
-        return Frame((h, w), content, self.size, (top, left))
+        return Frame((h, w), content, self.size, (top, left), self.half_pixel)
 
     def apply(self, display: NDArray[np.float32]) -> Tensor:
         """Tensor of one image.
@@ -240,7 +243,7 @@ _KNOWN: dict[str, Preprocessing] = {
         Preprocessing("msa", 1024, "stretch", "pil-bilinear", "0-1", _ZEROS, _ONES),
         Preprocessing("sam2", 1024, "stretch", "bilinear"),
         Preprocessing("sam3", 1008, "stretch", "bilinear", "0-1", _HALVES, _HALVES),
-        Preprocessing("tiny", 128, "longest", "bilinear", zoom=2.0),
+        Preprocessing("tiny", 128, "longest", "bilinear", zoom=2.0, half_pixel=True),
     )
 }
 

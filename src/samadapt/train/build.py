@@ -186,7 +186,8 @@ def _new(config: TrainConfig) -> SamPromptable:
 
 def _pictures(config: TrainConfig, store: Store | None, channels: Channels) -> StorePictures | ScenePictures:
     if store is None:
-        return ScenePictures(config.synthetic.epoch_scenes, config.seed, config.synthetic.size)
+        synthetic = config.synthetic
+        return ScenePictures(synthetic.epoch_scenes, config.seed, synthetic.size, outlined=synthetic.outlined)
     rows = split_rows(store, config.train_split, config.train_fraction, config.seed)
     require_labelled(store, config.train_split, rows)
     if not isinstance(config.task, SemanticTask):
@@ -228,7 +229,9 @@ def _samples(
     sam = task.protocol == "sam"
     most_points = task.first_points if sam and not validation else 1
     style: Literal["sam", "sammed2d"] = "sam" if sam else "sammed2d"
-    return ObjectSamples(pictures, prepare, task.objects, jitter, task.box_share, zoom, style, most_points)
+    return ObjectSamples(
+        pictures, prepare, task.objects, jitter, task.box_share, zoom, style, most_points, task.tight_share
+    )
 
 
 def zoom_share(config: TrainConfig, model: SamPromptable) -> float:

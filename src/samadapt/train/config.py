@@ -84,6 +84,7 @@ class InteractiveTask(ClosenessConfig):
     jitter_px: float = Field(
         20, ge=0, description="Largest shift of each side of a first box, in pixels of a 1024 pixel image"
     )
+    tight_share: float = Field(0.0, ge=0, le=1, description="Share of first boxes that are not shifted (protocol sam)")
     protocol: Literal["sam", "sammed2d", "msa"] = Field(
         "sam",
         description="sam: clicks add up, the last logits are the mask prompt, the best of three masks learns; "
@@ -237,6 +238,12 @@ class SyntheticConfig(Config):
     epoch_scenes: int = Field(10000, ge=1, description="Scenes that count as one epoch")
     views: int = Field(
         1, ge=1, description="Batches in a row from the same scenes, each time with other windows, objects and prompts"
+    )
+    outlined: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of the objects to learn from that are outlined as by hand: rounder, a little beside",
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samadapt.core.image import LabelSet
+from samadapt.core.rng import named_rng
 from samadapt.data.channels import AS_THEY_ARE, Channels
 from samadapt.data.context import neighbour_indices, stack
 from samadapt.data.split import nested_part
@@ -119,29 +120,43 @@ class ScenePictures:
         Side in pixels.
     purpose : str
         Part of the seed: training and validation never share a scene.
+    outlined : float
+        Share of the objects that are outlined as by hand instead of exactly.
     """
 
     count: int
     seed: int
     size: int
     purpose: str = "train"
+    outlined: float = 0.0
 
     def __len__(self) -> int:
         return self.count
 
     def __getitem__(self, item: int) -> Picture:
         """Scene number `item`."""
-        return _scene_picture(self.purpose, self.seed, item, self.size)
+        return _scene_picture(self.purpose, self.seed, item, self.size, self.outlined)
 
 
 @lru_cache(maxsize=KEPT_SCENES)
-def _scene_picture(purpose: str, seed: int, item: int, size: int) -> Picture:
+def _scene_picture(purpose: str, seed: int, item: int, size: int, outlined: float) -> Picture:
     from samadapt.data.synthetic import scene
 
     drawn = scene(purpose, seed, item, size=size)
     grey = bool((drawn.image[..., :1] == drawn.image).all())
-    masks = [partial(np.asarray, mask, dtype=bool) for mask in drawn.masks]
+    names = [("outline", purpose, seed, item, index) for index in range(len(drawn.masks))]
+    masks = [partial(_outline, mask, name, outlined) for mask, name in zip(drawn.masks, names)]
     return Picture(drawn.image.astype(np.float32), grey, masks)
+
+
+def _outline(mask: NDArray[np.bool_], name: tuple[object, ...], share: float) -> NDArray[np.bool_]:
+    """The mask, or for a `share` of the names what an annotator makes of it."""
+    if share <= 0:
+        return mask
+    from samadapt.data.synthetic.annotator import outlined
+
+    rng = named_rng(*name)
+    return outlined(mask, rng) if rng.random() < share else mask
 
 
 def split_rows(store: Store, split: str, fraction: float = 1.0, seed: int = 0) -> NDArray[np.int64]:

@@ -186,6 +186,8 @@ class ObjectSamples(Dataset[Batch]):
         is shifted, the click is anywhere.
     most_points : int
         Largest N, the clicks a batch begins with; 1 in half of the batches, else drawn, equal in a whole batch.
+    tight_share : float
+        Share of boxes of style "sam" that do not grow.
     """
 
     pictures: Pictures
@@ -196,6 +198,7 @@ class ObjectSamples(Dataset[Batch]):
     zoom: Zoom = Zoom()
     style: Literal["sam", "sammed2d"] = "sam"
     most_points: int = 1
+    tight_share: float = 0.0
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -246,7 +249,8 @@ class ObjectSamples(Dataset[Batch]):
         hw = (mask.shape[0], mask.shape[1])
         if self.style == "sammed2d":
             return torch.from_numpy(noisy_box(box_of(largest_component(mask)), hw, rng).xyxy)
-        return torch.from_numpy(jitter_box(box_of(mask), hw, self.jitter_px, rng).xyxy)
+        tight = self.tight_share > 0 and rng.random() < self.tight_share
+        return torch.from_numpy(jitter_box(box_of(mask), hw, 0 if tight else self.jitter_px, rng).xyxy)
 
     def _points(self, mask: NDArray[np.bool_], count: int, rng: np.random.Generator) -> Tensor:
         """(count, 2) XY: any pixels of the object; the first equally often its centre."""
