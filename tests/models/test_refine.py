@@ -135,3 +135,22 @@ def test_a_file_says_that_it_has_a_refiner(model, pixels, tmp_path):
 
 def test_masks_by_the_thousand_are_decoded_the_plain_way(model):
     assert not can_decode_many(model)
+
+
+def test_large_masks_are_redrawn_on_the_grid_it_has_learned_on():
+    model = awake(fresh(REFINED, image_size=256, preprocessing="tiny", seed=4).eval())
+    image = torch.randn(1, 3, 256, 256, generator=torch.Generator().manual_seed(2))
+    masks = torch.randn(1, 1, 128, 128, generator=torch.Generator().manual_seed(3))
+    sides: list[int] = []
+    refiner = model.sam.mask_decoder.refine
+    refiner.enter.register_forward_hook(lambda _, given, __: sides.append(given[0].shape[-1]))
+    with torch.no_grad():
+        fine = model.decode(model.encode(image), masks=masks).low_res_logits
+        refiner.last_mask.weight.zero_()
+        plain = model.decode(model.encode(image), masks=masks).low_res_logits
+    assert sides == [64, 64]
+    change = fine - plain
+    assert change.abs().max() > 0.1
+    halved = torch.nn.functional.avg_pool2d(change[0], 2)
+    smooth = torch.nn.functional.interpolate(halved, (128, 128), mode="bilinear")
+    assert (change - smooth).abs().mean() < 0.3 * change.abs().mean()

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, leaky_relu
+from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate, leaky_relu
 
 from samadapt.models.layers import ConvLayer
 
@@ -25,6 +25,8 @@ PROMPT_MAPS = 6
 """Box, ellipse, clicks on the object, clicks beside it, previous mask, and where there is one."""
 SPOT = 3.0
 """Distance in pixels of the masks at which the spot of a click has fallen to 1/e."""
+GRID = 64
+"""Masks of at least twice this side are redrawn on a coarser grid, no smaller than this, on which it has learned."""
 LIMIT = 4.0
 """Logits are given to the refiner as ``tanh(logit / LIMIT)``."""
 
@@ -62,7 +64,7 @@ class Prompts:
                 chosen = (self.labels == label)[..., None, None]
                 found[:, place] = torch.where(chosen, spots, 0).amax(1)
         if self.masks is not None:
-            found[:, 4], found[:, 5] = squashed(self.masks.float()), 1
+            found[:, 4], found[:, 5] = squashed(adaptive_avg_pool2d(self.masks.float(), hw)), 1
         return found
 
     def _grid(self, hw: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor]:
@@ -135,17 +137,25 @@ class Refiner(nn.Module):
         logits : Tensor of shape (n, M, h, w)
         iou : Tensor of shape (n, M)
         """
-        hw = (int(logits.shape[-2]), int(logits.shape[-1]))
-        maps = prompts.maps(len(logits), hw, logits.device).to(features.dtype)
-        levels = [self.enter(torch.cat([features, finest, squashed(logits), maps], dim=1))]
+        seen = torch.cat([features, finest, logits], dim=1)
+        if (factor := min(logits.shape[-2:]) // GRID) > 1:
+            seen = avg_pool2d(seen, factor)
+        levels = [self.enter(self._with_prompts(seen, logits.shape[1], prompts))]
         for down in self.down:
             levels.append(down(levels[-1]))
         x = deepest = levels.pop()
         for up in self.up:
             x = up(x, levels.pop())
-        redrawn = logits + self.last_mask(x)
-        seen = torch.cat([deepest.mean((2, 3)), iou, own_iou(redrawn.detach()).to(iou.dtype)], dim=1)
-        return redrawn, iou + self.last_iou(leaky_relu(self.judge(seen), 0.01))
+        redrawn = logits + _raised(self.last_mask(x), logits)
+        facts = torch.cat([deepest.mean((2, 3)), iou, own_iou(redrawn.detach()).to(iou.dtype)], dim=1)
+        return redrawn, iou + self.last_iou(leaky_relu(self.judge(facts), 0.01))
+
+    @staticmethod
+    def _with_prompts(seen: Tensor, masks: int, prompts: Prompts) -> Tensor:
+        """What is seen, of which the last channels are the decoder's masks, and the maps of the prompts."""
+        hw = (int(seen.shape[-2]), int(seen.shape[-1]))
+        maps = prompts.maps(len(seen), hw, seen.device).to(seen.dtype)
+        return torch.cat([seen[:, :-masks], squashed(seen[:, -masks:]), maps], dim=1)
 
 
 def own_iou(logits: Tensor) -> Tensor:
@@ -189,6 +199,10 @@ class _Up(nn.Module):
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """(n, after, h, w) like `skip`."""
-        raised = interpolate(self.below(x), size=skip.shape[-2:], mode="bilinear", align_corners=False)
-        joined: Tensor = self.join(skip + raised)
+        joined: Tensor = self.join(skip + _raised(self.below(x), skip))
         return joined
+
+
+def _raised(x: Tensor, like: Tensor) -> Tensor:
+    """`x` at the resolution of `like`."""
+    return interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
