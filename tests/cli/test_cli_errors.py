@@ -121,14 +121,27 @@ def test_a_result_is_shown_or_printed_as_json(samadapt, monkeypatch):
 def test_a_dataclass_result_is_printed_as_json(samadapt, monkeypatch, tmp_path):
     from samadapt.train import TrainResult
 
-    command(monkeypatch, lambda _: TrainResult(tmp_path, tmp_path / "adapter", 0.5, 2.0))
+    command(monkeypatch, lambda _: TrainResult(tmp_path, tmp_path / "adapter", 0.5, 2.0, "box"))
     found = json.loads(samadapt("evaluate", "--json").out)
     assert found == {
         "folder": str(tmp_path),
         "adapter_folder": str(tmp_path / "adapter"),
         "best_metric": 0.5,
         "seconds": 2.0,
+        "task": "box",
     }
+
+
+@pytest.mark.parametrize(("task", "prompts"), [("semantic", "none"), ("interactive", "box"), ("box", "box")])
+def test_a_training_says_how_to_measure_what_it_learnt(capsys, monkeypatch, tmp_path, task, prompts):
+    from samadapt.cli.train import _show
+    from samadapt.train import TrainResult
+
+    _show(TrainResult(tmp_path, tmp_path / "adapter", 0.5, 2.0, task))
+    assert f"--prompts {prompts} " in capsys.readouterr().out
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    _show(TrainResult(tmp_path, tmp_path / "adapter", 0.5, 2.0, task))
+    assert capsys.readouterr().out == ""
 
 
 def test_no_command_shows_the_help(samadapt):

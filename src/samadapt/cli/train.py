@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import typer
@@ -21,9 +22,12 @@ def _run(config: TrainConfig) -> TrainResult:
 
 
 def _show(result: TrainResult) -> None:
+    if int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0) > 0:
+        return  # of several processes the first speaks
     best = "not validated" if result.best_metric is None else f"best validation Dice {result.best_metric:.3f}"
     typer.echo(f"{best}, {result.seconds:.0f} s. The adapter: {result.adapter_folder}")
-    typer.echo(f"Measure it: samadapt evaluate --model {result.folder} --data STORE --prompts none --out RUN")
+    prompts = "none" if result.task == "semantic" else "box"
+    typer.echo(f"Measure it: samadapt evaluate --model {result.folder} --data STORE --prompts {prompts} --out RUN")
 
 
 command = make_command(TrainConfig, _run, show=_show, config_path=config_path)

@@ -33,12 +33,15 @@ class TrainResult:
         Best mean Dice of the validations; None without validation.
     seconds : float
         Training time, resumed runs included.
+    task : {"semantic", "box", "interactive"}
+        What it learnt.
     """
 
     folder: Path
     adapter_folder: Path
     best_metric: float | None
     seconds: float
+    task: str
 
 
 def train(config: TrainConfig | None = None, **fields: Any) -> TrainResult:

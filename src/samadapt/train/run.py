@@ -50,7 +50,7 @@ def run(config: TrainConfig) -> TrainResult:
         close_run(config.out, manifest, **_facts(parts, progress))
     fabric.barrier()
     best = progress.best if progress.best >= 0 else None
-    return TrainResult(config.out, loop.keeper.best, best, progress.seconds)
+    return TrainResult(config.out, loop.keeper.best, best, progress.seconds, config.task.task)
 
 
 def _fabric(config: TrainConfig) -> Any:
