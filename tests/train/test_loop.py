@@ -225,6 +225,22 @@ def test_patience_ends_a_run_that_no_longer_improves(fields):
     assert [row["step"] for row in _lines(result.folder / "val.jsonl")] == [2, 4, 6]
 
 
+def test_the_encoder_may_learn_at_a_lower_rate(fields, tmp_path):
+    def moved(factor: float) -> float:
+        settings = {"lr": 1e-3, "weight_decay": 0.0, "encoder_factor": factor}
+        changed = {"method": {"method": "full"}, "steps": 2, "optimizer": settings, "out": tmp_path / f"run{factor}"}
+        run = train(**fields | changed)
+        before, after = (load_model(m).sam.vision_encoder.state_dict() for m in (fields["model"], run.folder))
+        return sum(float((before[name] - after[name]).abs().sum()) for name in before)
+
+    assert moved(0.01) == pytest.approx(0.01 * moved(1.0), rel=0.3)
+
+
+def test_a_lower_rate_for_frozen_encoders_is_refused(fields):
+    with pytest.raises(ConfigError, match="encoder_factor"):
+        train(**fields, optimizer={"encoder_factor": 0.5})
+
+
 def test_the_package_can_be_called(fields):
     assert samadapt.train(**fields | {"steps": 1}).folder.name == "run"
     import samadapt.train as package

@@ -30,6 +30,7 @@ from samadapt.train.key_bias import silence_key_biases
 from samadapt.train.order import Order, slice_weights
 from samadapt.train.pictures import Pictures, ScenePictures, StorePictures, labels_by_slice, split_rows
 from samadapt.train.samples import ObjectSamples, Prepare, SemanticSamples, Zoom
+from samadapt.train.schedule import FACTOR
 from samadapt.train.specialist import new_specialist
 from samadapt.train.steps import BoxStep, InteractiveStep, SemanticStep, Step, make_step
 from samadapt.train.validate import ObjectValidator, SemanticValidator, Validator, chosen_rows, filled_rows
@@ -99,20 +100,38 @@ def build(config: TrainConfig, device: torch.device) -> Parts:
 
 def build_optimizer(config: TrainConfig, model: SamPromptable) -> torch.optim.Optimizer:
     """AdamW or Adam over exactly the parameters that learn."""
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups = _groups(config, model)
     kind = config.model if config.model in (NEW, *SPECIALISTS) else config.method.method
     lr, decay = PUBLISHED.get(kind, (1e-4, 0.01))
     settings = config.optimizer
     rule = torch.optim.Adam if settings.rule == "adam" else torch.optim.AdamW
     optimizer = rule(
-        parameters,
+        groups,
         lr=settings.lr if settings.lr is not None else lr,
         weight_decay=settings.weight_decay if settings.weight_decay is not None else decay,
         betas=(settings.beta1, settings.beta2),
-        fused=parameters[0].device.type in ("cpu", "cuda"),
+        fused=model.device.type in ("cpu", "cuda"),
     )
     assert_trainable(model, optimizer)
     return optimizer
+
+
+def _groups(config: TrainConfig, model: SamPromptable) -> list[dict[str, Any]]:
+    """Parameters that learn, those of the image encoder by themselves where they learn at a lower rate."""
+    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    factor = config.optimizer.encoder_factor
+    if factor == 1:
+        return [{"params": learning}]
+    if config.model in (NEW, *SPECIALISTS) or config.method.method != "full":
+        raise ConfigError(
+            "no weights of a loaded image encoder learn",
+            where="optimizer.encoder_factor",
+            remedy="Use it with a model that is loaded and method=full, or leave it at 1.",
+        )
+    encoder = {id(parameter) for parameter in model.sam.vision_encoder.parameters()}
+    slow = [parameter for parameter in learning if id(parameter) in encoder]
+    fast = [parameter for parameter in learning if id(parameter) not in encoder]
+    return [{"params": fast, FACTOR: 1.0}, {"params": slow, FACTOR: factor}]
 
 
 def uses_bf16(config: TrainConfig, device: torch.device) -> bool:

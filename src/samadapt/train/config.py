@@ -131,6 +131,9 @@ class OptimizerConfig(Config):
     beta1: float = Field(0.9, ge=0, lt=1, description="Decay of the mean of gradients")
     beta2: float = Field(0.999, ge=0, lt=1, description="Decay of the mean of squared gradients")
     clip_norm: float | None = Field(None, gt=0, description="Largest norm of the gradient; none: not clipped")
+    encoder_factor: float = Field(
+        1.0, gt=0, le=1, description="Factor of the rate for the image encoder's own weights (method full)"
+    )
 
 
 class ScheduleConfig(Config):

@@ -20,7 +20,7 @@ from samadapt.train.keep import Keeper
 from samadapt.train.logs import Display, JsonLines, open_tensorboard
 from samadapt.train.order import Batches, Ticket
 from samadapt.train.samples import Batch, batches
-from samadapt.train.schedule import Length, rate_factor
+from samadapt.train.schedule import FACTOR, Length, rate_factor
 from samadapt.train.state import STATE_FILE, Progress, save_state
 
 
@@ -112,7 +112,7 @@ class Loop:
         each = 1 / self.length.steps if self.length.steps else 0.0
         lr = self.base_lr * rate_factor(config.schedule, progress.step, share, each, self._passes())
         for group in self.raw_optimizer.param_groups:
-            group["lr"] = lr
+            group["lr"] = lr * group.get(FACTOR, 1.0)
         drawn = [self.fabric.to_device(next(stream)) for _ in range(config.accumulate)]
         for update in range(self.parts.step.updates):
             parts = [self._backward(batch, number, update) for number, batch in enumerate(drawn)]

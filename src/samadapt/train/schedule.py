@@ -9,6 +9,8 @@ from samadapt.train.config import ScheduleConfig
 
 WARMUP = 250
 WARMUP_SHARE = 0.05
+FACTOR = "rate_factor"
+"""Of a group of the optimiser's parameters: its share of the rate."""
 
 
 @dataclass(frozen=True)
