@@ -107,8 +107,9 @@ def test_the_frame_is_where_the_content_is(name, hw):
     outside[top : top + h, left : left + w] = False
     assert not filled[outside].any()
     assert filled[~outside].mean() > 0.9
-    corners = frame.to_model([[-0.0, -0.0], [hw[1], hw[0]]])
-    np.testing.assert_allclose(corners, [[left, top], [left + w, top + h]], atol=1e-3)
+    first = -0.5 if plan.half_pixel else 0.0
+    corners = frame.to_model([[first, first], [hw[1] + first, hw[0] + first]])
+    np.testing.assert_allclose(corners - first, [[left, top], [left + w, top + h]], atol=1e-3)
 
 
 @pytest.mark.parametrize("name", preprocess.names())
