@@ -168,14 +168,16 @@ def _tight(plane):
     return box
 
 
-def test_a_colour_picture_keeps_its_file_and_gets_one_for_the_box(pictures, tmp_path):
+def test_beside_a_box_every_colour_of_a_picture_has_a_file(pictures, tmp_path):
     out = export_nnunet(store=pictures.path, out=tmp_path / "Dataset301_Polyps", box=True).folder
     dataset = json.loads((out / "dataset.json").read_text())
     assert dataset["channel_names"] == {"0": "R", "1": "G", "2": "B", "3": "noNorm"}
     names = sorted(path.name for path in (out / "imagesTs").iterdir())
-    assert [name[-9:] for name in names] == ["_0000.png", "_0001.png"] * len(pictures.split("test"))
-    with Picture.open(out / "imagesTs" / names[1]) as box:
-        assert set(np.unique(np.asarray(box))) == {0, 1}
+    endings = [f"_000{number}.png" for number in range(4)]
+    assert [name[-9:] for name in names] == endings * len(pictures.split("test"))
+    planes = [np.asarray(Picture.open(out / "imagesTs" / name)) for name in names[:4]]
+    assert np.array_equal(np.stack(planes[:3], axis=2), pictures.image(pictures.split("test")[0], 0).pixels)
+    assert set(np.unique(planes[3])) == {0, 1}
 
 
 def test_what_was_predicted_from_boxes_is_scored_as_an_answer_to_boxes(phantoms, tmp_path):

@@ -118,11 +118,12 @@ class _Kind:
 
     ending: str
     channels: tuple[str, ...]
+    apart: bool = False
 
     @property
     def files(self) -> int:
-        """Files of one image: PNG holds its colours in one."""
-        return 1 if self.ending == ".png" else len(self.channels)
+        """Files of one image: PNG holds its colours in one, but beside a box, as nnU-Net wants files alike."""
+        return 1 if self.ending == ".png" and not self.apart else len(self.channels)
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ def _kind(store: Store, config: ExportNnUnetConfig) -> _Kind:
         plain_names = tuple(f"{modality} {number}" for number in range(channels))
         names = (named.pop() if len(named) == 1 else ()) or plain_names
     plain = not is_volume and bytes_only and channels in (1, 3)
-    return _Kind(".png" if plain else ".nii.gz", names)
+    return _Kind(".png" if plain else ".nii.gz", names, apart=config.box)
 
 
 def _modality(found: Iterable[str]) -> str:
