@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fake.writing import disc, nifti, noisy, png
+from fake.writing import disc, jpeg, nifti, noisy, png
 from samadapt.core.errors import ConfigError, DataError, GridMismatch, LabelError, ShapeMismatch
 from samadapt.data import recipes
 from samadapt.data.recipes.pairing import pair_files, stem
@@ -125,6 +125,32 @@ def test_mixed_mask_names_file_and_remedy(tmp_path):
     with pytest.raises(LabelError, match=r"b\.png.*mixes 1 and 255.*ignore=255"):
         find(tmp_path).cases[1].load()
     assert find(tmp_path, ignore=255, threshold=None, names={1: "x"}).cases[1].load().label.values[0, 0] == 255
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "said"),
+    [
+        (MASK + np.repeat(np.arange(HW[0])[:, None] > 10, HW[1], axis=1) * 60, {}, "nothing is brighter"),
+        (MASK * 255, {"names": {1: "disc", 2: "spot"}}, r"cannot hold 2 classes \(disc, spot\)"),
+    ],
+    ids=["dark", "two names"],
+)
+def test_classes_in_a_jpeg_are_refused(tmp_path, values, options, said):
+    folder(tmp_path)
+    (tmp_path / "masks" / "b.png").unlink()
+    jpeg(tmp_path / "masks" / "b.jpg", values.astype(np.uint8))
+    with pytest.raises(LabelError, match=said):
+        find(tmp_path, **options).cases[1].load()
+    if not options:
+        found = find(tmp_path, threshold=30).cases[1].load().label.values
+        assert np.array_equal(found > 0, values > 30)
+
+
+def test_a_black_jpeg_is_an_image_without_object(tmp_path):
+    folder(tmp_path)
+    (tmp_path / "masks" / "b.png").unlink()
+    jpeg(tmp_path / "masks" / "b.jpg", np.zeros(MASK.shape, np.uint8))
+    assert not find(tmp_path).cases[1].load().label.values.any()
 
 
 def test_shape_and_grid_mismatch(tmp_path):

@@ -161,7 +161,8 @@ def _check_kind(state: Mapping[str, Tensor], path: str | Path) -> Tensor:
         raise CheckpointError(
             "not a LoRA file of SAMed: w_a_000 or the mask decoder is missing",
             where=path,
-            remedy="Give the file that SAMed's training wrote (epoch_159.pth), not a SAM checkpoint.",
+            remedy="Give the file that SAMed's training wrote (epoch_159.pth). A whole model, with or without adapters "
+            "of its own, is the model itself: --model FILE.",
         )
     return state["w_a_000"]
 

@@ -174,7 +174,8 @@ def _single_channel(values: NDArray[Any], shape: tuple[int, ...], path: Path) ->
     raise LabelError(
         f"the label is a colour image with {values.shape[-1]} channels, so its numbers are not labels",
         where=path,
-        remedy="Give colors={(R, G, B): label, ...} with all its colours, or threshold=127 for a mask.",
+        remedy="Give colors={(R, G, B): label, ...} with all its colours (prepare: -s options.colours.FF0000=1), or "
+        "threshold=127 for a mask.",
     )
 
 

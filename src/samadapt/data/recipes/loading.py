@@ -43,7 +43,7 @@ class LabelRule:
             return self._replaced(io.open_label(path, colors=dict(self.colours), region=region))
         if self.threshold == "auto":
             if io.sniff(path) == "jpeg":
-                return io.open_label(path, threshold=JPEG_THRESHOLD, region=region)
+                return _black_and_white_jpeg(path, region)
             label = io.open_label(path, region=region)
             binary = not self.values and is_black_and_white(label.values)
             return self._replaced(replace(label, values=label.values > JPEG_THRESHOLD) if binary else label)
@@ -56,6 +56,31 @@ class LabelRule:
         for old, new in self.values:
             table[old] = new
         return replace(label, values=table[label.values])
+
+
+def _black_and_white_jpeg(path: Path, region: Region | None) -> LabelMap:
+    """A JPEG cut at 127, or an error if it holds something and nothing of it is brighter than that."""
+    label = io.open_label(path, threshold=JPEG_THRESHOLD, region=region)
+    if label.values.any() or not io.open_label(path, threshold=0).values.any():
+        return label
+    if region is None or not io.open_label(path, threshold=JPEG_THRESHOLD).values.any():
+        raise LabelError(
+            f"a JPEG mask in which nothing is brighter than {JPEG_THRESHOLD}, and not all is black: these may be "
+            "classes, which JPEG does not keep",
+            where=path,
+            remedy="Save classes as PNG. For an object that is darker give its least grey value as threshold.",
+        )
+    return label
+
+
+def _require_one_class(path: Path, rule: LabelRule, label_set: LabelSet) -> None:
+    if len(label_set) > 1 and rule.threshold == "auto" and not rule.colours and io.sniff(path) == "jpeg":
+        names = ", ".join(label_set.names.values())
+        raise LabelError(
+            f"a JPEG mask cannot hold {len(label_set)} classes ({names}): compression changes numbers along every edge",
+            where=path,
+            remedy="Save it as PNG, from the original labels.",
+        )
 
 
 def is_black_and_white(values: NDArray[np.unsignedinteger]) -> bool:
@@ -99,6 +124,7 @@ class PairLoader:
         image = self._image()
         if self.instances is not None:
             return LoadedCase(image, self._objects(image))
+        _require_one_class(self.label, self.rule, self.label_set)
         label = self.rule.read(self.label, self.region)
         image, label = on_one_grid(image, label, where=self.label)
         require_explained(label, self.label_set, where=self.label)
