@@ -86,7 +86,6 @@ def tables() -> str:
     lines = [NOTE + "# Models, datasets, metrics\n", "## Models\n"]
     lines += table(("Name", "Model", "Input, px", "Weights", "Preprocessing", "Licence", "From"), _models())
     lines += ["", *(f"- `{e.name}`: {e.note}" for e in catalog.entries() if e.note)]
-    lines += ["- *: known, but not loadable yet."]
     lines += ["\nCitations:\n", *sorted({f"- {e.citation}" for e in catalog.entries() if e.citation != "samadapt"})]
     lines += ["\n## Datasets\n"]
     for info in (recipes.get(name).info for name in recipes.names()):
@@ -111,7 +110,7 @@ def _models() -> list[tuple[Any, ...]]:
 
     return [
         (
-            f"`{e.name}`" + (" *" if e.status == "listed" else ""),
+            f"`{e.name}`",
             e.title,
             e.image_size or "any",
             "" if e.parameters is None else f"{e.parameters:,}",

@@ -14,6 +14,8 @@ from samadapt.core.errors import CheckpointError
 from samadapt.models import catalog, fresh, preprocess
 from samadapt.models.architecture import KNOWN
 from samadapt.models.build import empty_sam
+from samadapt.models.edgetam.architecture import KNOWN as KNOWN_EDGETAM
+from samadapt.models.edgetam.build import empty_edgetam
 from samadapt.models.inspect import inspect
 from samadapt.models.sam2.architecture import KNOWN as KNOWN_SAM2
 from samadapt.models.sam2.build import empty_sam2
@@ -36,13 +38,15 @@ def test_parameter_counts_are_those_of_the_networks():
         assert count(model.vision_encoder) == entry.encoder_parameters
         assert count(model.mask_decoder) == entry.decoder_parameters
         counted += 1
-    assert counted == 5 + 3 + 8 + 1
+    assert counted == 5 + 3 + 8 + 1 + 1
     vit_b = catalog.get("sam-vit-b")
     assert (vit_b.encoder_parameters, vit_b.decoder_parameters) == (89_670_912, 4_058_340)
 
 
 def build(entry):
     """The entry's network without memory for its weights."""
+    if entry.family == "edgetam":
+        return empty_edgetam(KNOWN_EDGETAM[entry.architecture])
     if entry.family == "sam3":
         assert KNOWN_SAM3[entry.architecture].image_size == entry.image_size
         return empty_sam3(KNOWN_SAM3[entry.architecture])

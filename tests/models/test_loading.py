@@ -287,11 +287,6 @@ def test_a_catalog_name_brings_its_preprocessing(small, tmp_path, monkeypatch):
     assert load("wanglab/medsam-vit-base").preprocessing.name == "medsam"
 
 
-def test_listed_models_say_that_they_cannot_be_loaded():
-    with pytest.raises(CheckpointError, match="cannot be loaded yet"):
-        load("edgetam")
-
-
 def test_folders_of_other_models(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(CheckpointError, match="bert"):

@@ -62,6 +62,12 @@ def all_blocks(model: SamPromptable) -> Any:
     """Blocks of the image encoder: those of SAM's or SAM 3's vision transformer or of SAM 2's Hiera."""
     encoder = model.sam.vision_encoder
     backbone = getattr(encoder, "backbone", encoder)
+    if hasattr(backbone, "timm_model"):
+        raise ConfigError(
+            "EdgeTAM's image encoder is convolutional and has no attention blocks to adapt",
+            where=model.name,
+            remedy="Adapt its decoder (method.encoder=false method.decoder=true), or train the decoder or everything.",
+        )
     return backbone.blocks if hasattr(backbone, "blocks") else backbone.layers
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,8 +30,10 @@ from samadapt.core.errors import CheckpointError
 from samadapt.models.architecture import Architecture
 from samadapt.models.build import assemble
 from samadapt.models.convert import POSITION_ALIAS
+from samadapt.models.edgetam.architecture import EdgeTamArchitecture
+from samadapt.models.edgetam.build import assemble as assemble_edgetam
 from samadapt.models.preprocess import get as get_preprocessing
-from samadapt.models.sam2.architecture import Sam2Architecture
+from samadapt.models.sam2.architecture import Sam2Architecture, TrackerArchitecture
 from samadapt.models.sam2.build import assemble as assemble_sam2
 from samadapt.models.sam3.architecture import Sam3Architecture
 from samadapt.models.sam3.build import assemble as assemble_sam3
@@ -43,6 +45,12 @@ FORMAT, VERSION = "samadapt-undo", 1
 _FACTS, _REPLACED, _ADAPTER = "undo.json", "replaced.safetensors", "adapter"
 _UPDATES = {".lora.B": (0, 1, 1), ".lora_q.B": (0, 1, 3), ".lora_v.B": (2, 3, 3)}
 """{end of a name: (first, past last, parts of the rows of the weight)}."""
+_TRACKERS: dict[str, tuple[TrackerArchitecture, Callable[..., SamPromptable]]] = {
+    "Sam2Architecture": (Sam2Architecture(), assemble_sam2),
+    "Sam3Architecture": (Sam3Architecture(), assemble_sam3),
+    "EdgeTamArchitecture": (EdgeTamArchitecture(), assemble_edgetam),
+}
+"""Networks with SAM 2's decoder, and what builds their models."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +112,7 @@ def keep_for_undo(model: SamPromptable, base: SamPromptable, folder: Path) -> Pa
         "version": VERSION,
         "names": sorted(before),
         "sam2": isinstance(base.architecture, Sam2Architecture),
-        "sam3": isinstance(base.architecture, Sam3Architecture),
+        "network": type(base.architecture).__name__,
         "architecture": base.architecture.as_dict(),
         "preprocessing": base.preprocessing.name,
         "family": base.family,
@@ -175,14 +183,12 @@ def _weight_of(name: str, end: str) -> str:
 
 
 def _build(facts: dict[str, Any], state: Mapping[str, Tensor], name: str) -> SamPromptable:
-    if facts.get("sam3"):
-        latest = Sam3Architecture().updated(facts["architecture"])
-        plan = get_preprocessing(facts["preprocessing"], latest.image_size)
-        return assemble_sam3(latest, state, plan, name=name, family=facts["family"])
-    if facts["sam2"]:
-        network = Sam2Architecture().updated(facts["architecture"])
+    kind = facts.get("network", "Sam2Architecture" if facts["sam2"] else "Architecture")
+    if kind in _TRACKERS:
+        default, build = _TRACKERS[kind]
+        network = default.updated(facts["architecture"])
         plan = get_preprocessing(facts["preprocessing"], network.image_size)
-        return assemble_sam2(network, state, plan, name=name, family=facts["family"])
+        return build(network, state, plan, name=name, family=facts["family"])
     architecture = Architecture.from_dict(facts["architecture"])
     plan = get_preprocessing(facts["preprocessing"], architecture.image_size)
     return assemble(architecture, state, plan, name=name, family=facts["family"], multimask=facts["multimask"])

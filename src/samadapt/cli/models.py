@@ -9,7 +9,7 @@ import typer
 
 from samadapt.cli.show import print_json
 
-_CAPTION = """* known, but not loadable yet. owner/name: downloaded from the Hugging Face hub on first use.
+_CAPTION = """owner/name: downloaded from the Hugging Face hub on first use.
 github.com: download the file by hand and give its path. Any file or folder can be given by its path."""
 
 
@@ -32,8 +32,7 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print the cata
     table.add_column("where from", overflow="fold")
     for entry in entries:
         count = "" if entry.parameters is None else f"{entry.parameters / 1e6:.1f} M"
-        name = f"{entry.name} *" if entry.status == "listed" else entry.name
         table.add_row(
-            name, str(entry.image_size or "any"), count, entry.licence, entry.where_from.removeprefix("https://")
+            entry.name, str(entry.image_size or "any"), count, entry.licence, entry.where_from.removeprefix("https://")
         )
     Console().print(table)

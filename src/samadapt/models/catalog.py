@@ -7,7 +7,7 @@ from typing import Literal
 
 from samadapt.core.errors import CheckpointError
 
-Status = Literal["packaged", "hub", "file", "listed", "untrained"]
+Status = Literal["packaged", "hub", "file", "untrained"]
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class Entry:
     title : str
     family : str
         "sam", "medsam", ...
-    status : {"packaged", "hub", "file", "listed", "untrained"}
-        Inside this package; downloaded from the Hugging Face hub; a file to be downloaded by hand; known, but not
-        loadable yet; or without weights, to be trained from nothing.
+    status : {"packaged", "hub", "file", "untrained"}
+        Inside this package; downloaded from the Hugging Face hub; a file to be downloaded by hand; or without weights,
+        to be trained from nothing.
     hub_id : str
         Repository on the Hugging Face hub, or "".
     url : str
@@ -33,8 +33,8 @@ class Entry:
     citation : str
     image_size : int
     architecture : str
-        Key of `samadapt.models.architecture.KNOWN` or, for SAM 2 and 3, of `KNOWN` in
-        `samadapt.models.sam2.architecture` or `samadapt.models.sam3.architecture`; "" for other networks.
+        Key of `samadapt.models.architecture.KNOWN` or, for SAM 2, SAM 3 and EdgeTAM, of `KNOWN` in
+        `samadapt.models.sam2.architecture`, `.sam3.architecture` or `.edgetam.architecture`; "" for other networks.
     parameters, encoder_parameters, decoder_parameters : int or None
         Whole model, image encoder and mask decoder; None where not counted.
     preprocessing : str
@@ -258,15 +258,20 @@ _ENTRIES = (
     ),
     Entry(
         "edgetam",
-        "EdgeTAM",
+        "EdgeTAM, RepViT-M1",
         "edgetam",
-        "listed",
+        "hub",
         "yonigozlan/EdgeTAM-hf",
         "https://github.com/facebookresearch/EdgeTAM",
         "Apache-2.0",
         "Zhou et al. 2025, EdgeTAM: On-Device Track Anything Model, arXiv 2501.07256",
         1024,
-        note="transformers builds its encoder over timm, which needs torchvision.",
+        "repvit-m1",
+        9_120_641,
+        4_899_056,
+        4_215_109,
+        "sam2",
+        note="Single images; its memory is left out.",
     ),
     Entry(
         "sam3",

@@ -43,6 +43,7 @@ SAM = Family("sam", "a SAM checkpoint in the original layout", loadable=True)
 SAM_TRANSFORMERS = Family("sam", "a SAM checkpoint in the transformers layout", loadable=True)
 MSA = Family("medical-sam-adapter", "a Medical SAM Adapter checkpoint", adapters="adapter", advice=_UNDER_MSA)
 SAM2 = Family("sam2", "a SAM 2 checkpoint", loadable=True)
+EDGETAM = Family("edgetam", "an EdgeTAM checkpoint", loadable=True, tell_licence=True)
 SAM3 = Family("sam3", "a SAM 3 checkpoint", loadable=True, tell_licence=True)
 SAM3_DETECTOR = Family(
     "sam3",
@@ -64,6 +65,7 @@ _MARKED: tuple[tuple[tuple[str, ...], Family], ...] = (
             advice="Give a SAM-HQ of ViT-B, -L or -H (sam_hq_vit_b.pth), or the SAM 2 without it.",
         ),
     ),
+    (("image_encoder.trunk.body.", "vision_encoder.backbone.timm_model."), EDGETAM),
     (
         ("image_encoder.trunk.", "vision_encoder.backbone.blocks."),
         SAM2,

@@ -12,7 +12,17 @@ from samadapt.core.errors import CheckpointError
 from samadapt.models import catalog
 from samadapt.models.read import read_tensors
 
-KINDS = ("sam", "sam_hq", "sam2", "sam2_video", "sam3_tracker", "sam3_tracker_video", "sam3_video")
+KINDS = (
+    "sam",
+    "sam_hq",
+    "sam2",
+    "sam2_video",
+    "sam3_tracker",
+    "sam3_tracker_video",
+    "sam3_video",
+    "edgetam",
+    "edgetam_video",
+)
 """transformers' types of model that can be loaded."""
 
 _PREFERRED = ("*.safetensors", "pytorch_model*.bin")

@@ -32,8 +32,8 @@ def initial_tensor(name: str, shape: tuple[int, ...], fan_in: int, seed: int = 0
     """
     if name.endswith("pos_embed") or ".rel_pos_" in name or ".refine.last_" in name:
         return torch.zeros(shape)
-    if "layer_norm" in name or name.rpartition(".")[0].endswith("_norm"):
-        return torch.ones(shape) if name.endswith("weight") else torch.zeros(shape)
+    if "layer_norm" in name or name.rpartition(".")[0].endswith(("_norm", ".bn")):
+        return torch.ones(shape) if name.endswith(("weight", "running_var")) else torch.zeros(shape)
     generator = torch.Generator().manual_seed(named_seed("initial weights", seed, name) % 2**63)
     if name.endswith("positional_embedding") or _is_embedding(name):
         return torch.randn(shape, generator=generator)

@@ -14,7 +14,11 @@ from samadapt.models import catalog, loading
 from samadapt.models.architecture import KNOWN, Architecture
 from samadapt.models.build import canonical, empty_sam
 from samadapt.models.convert import POSITION_ALIAS, to_transformers
-from samadapt.models.families import MSA, SAM2, SAM3, Family, identify
+from samadapt.models.edgetam import names as edgetam
+from samadapt.models.edgetam.architecture import EdgeTamArchitecture
+from samadapt.models.edgetam.build import empty_edgetam
+from samadapt.models.edgetam.loading import architecture_of as edgetam_architecture_of
+from samadapt.models.families import EDGETAM, MSA, SAM2, SAM3, Family, identify
 from samadapt.models.loading import Checkpoint
 from samadapt.models.msa import plain
 from samadapt.models.sam2 import names as sam2
@@ -84,8 +88,7 @@ class Inspection:
     problems: tuple[str, ...]
 
 
-Network = Architecture | Sam2Architecture | Sam3Architecture
-_PREPROCESSING: dict[type, str] = {Sam2Architecture: "sam2", Sam3Architecture: "sam3"}
+Network = Architecture | Sam2Architecture | Sam3Architecture | EdgeTamArchitecture
 CARRIERS = ("sam-med2d", "medical-sam-adapter")
 """Families whose files hold a SAM with adapters inside, which `load_model` understands."""
 BASE_MODEL = "its base model"
@@ -147,6 +150,8 @@ def _transformers_names(state: Mapping[str, Tensor], family: Family) -> dict[str
         return sam2.to_transformers(state)
     if family is SAM3:
         return sam3.to_transformers(state)
+    if family is EDGETAM:
+        return edgetam.to_transformers(state)
     return plain(to_transformers(state)) if family is MSA else to_transformers(state)
 
 
@@ -156,6 +161,8 @@ def _network(checkpoint: Checkpoint, family: Family, state: dict[str, Tensor]) -
         return architecture_of(checkpoint)
     if family is SAM3:
         return sam3_architecture_of(checkpoint)
+    if family is EDGETAM:
+        return edgetam_architecture_of(checkpoint)
     if not (family.loadable or family.name in CARRIERS):
         return None
     return loading.architecture_of(checkpoint, state)
@@ -174,7 +181,7 @@ def _assumed(checkpoint: Checkpoint, network: Network | None) -> tuple[str, ...]
 def _preprocessing(checkpoint: Checkpoint, network: Network | None) -> str:
     if isinstance(network, Architecture):
         return checkpoint.preprocessing or loading.guess_preprocessing(checkpoint, network)
-    return checkpoint.preprocessing or ("" if network is None else _PREPROCESSING[type(network)])
+    return checkpoint.preprocessing or ("" if network is None else network.preprocessing)
 
 
 def _missing(network: Network | None, family: Family, state: Mapping[str, Tensor]) -> tuple[str, ...]:
@@ -193,6 +200,8 @@ def _empty(network: Network) -> Any:
     """transformers' network without weights."""
     if isinstance(network, Architecture):
         return empty_sam(network)
+    if isinstance(network, EdgeTamArchitecture):
+        return empty_edgetam(network)
     return empty_sam3(network) if isinstance(network, Sam3Architecture) else empty_sam2(network)
 
 

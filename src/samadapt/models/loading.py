@@ -19,7 +19,7 @@ from samadapt.models import catalog, hub, preprocess
 from samadapt.models.architecture import MASK_TOKENS, Architecture
 from samadapt.models.build import assemble, canonical
 from samadapt.models.convert import infer_architecture, to_meta, to_transformers
-from samadapt.models.families import MSA, SAM2, SAM3, Family, identify
+from samadapt.models.families import EDGETAM, MSA, SAM2, SAM3, Family, identify
 from samadapt.models.msa import plain
 from samadapt.models.promptable import SamPromptable
 from samadapt.models.read import read_tensors
@@ -139,8 +139,8 @@ def _built(
     if not (family.loadable or _allows_adapters(family, checkpoint.state, allow)):
         raise CheckpointError(f"this is {family.title}", where=checkpoint.where, remedy=family.advice)
     _tell_licence(checkpoint, family)
-    if family in (SAM2, SAM3):
-        plan = preprocessing or checkpoint.preprocessing or family.name
+    if family in (SAM2, SAM3, EDGETAM):
+        plan = preprocessing or checkpoint.preprocessing or ("sam3" if family is SAM3 else "sam2")
         return _tracker_builder(family)(checkpoint, image_size, allow, preprocessing=plan)
     state = to_transformers(checkpoint.state)
     if family is MSA:
@@ -165,11 +165,15 @@ def _built(
 
 
 def _tracker_builder(family: Family) -> Callable[..., SamPromptable]:
-    """What builds the models of a family with a memory."""
+    """What builds the models of a family with SAM 2's decoder."""
     if family is SAM3:
         from samadapt.models.sam3.loading import build as build_sam3
 
         return build_sam3
+    if family is EDGETAM:
+        from samadapt.models.edgetam.loading import build as build_edgetam
+
+        return build_edgetam
     from samadapt.models.sam2.loading import build as build_sam2
 
     return build_sam2
@@ -261,13 +265,6 @@ def save_packaged(model: SamPromptable, folder: Path, name: str, **facts: Any) -
 def _entry(entry: catalog.Entry) -> Checkpoint:
     if entry.status == "packaged":
         return _packaged(entry.name)
-    if entry.status == "listed":
-        raise CheckpointError(
-            f"{entry.title} (licence: {entry.licence}) is listed in the catalog, but models of the family "
-            f"{entry.family!r} cannot be loaded yet",
-            where=entry.name,
-            remedy=f"{entry.note} Use a SAM, SAM 2 or MedSAM; `samadapt models` shows which can be loaded.".lstrip(),
-        )
     if entry.status == "untrained":
         raise CheckpointError(
             f"{entry.title}: there are no weights to load",

@@ -17,6 +17,7 @@ from samadapt.data.channels import AS_THEY_ARE
 from samadapt.models.architecture import Architecture
 from samadapt.models.decode import DecoderOutput, decode_tokens, select
 from samadapt.models.display import to_pixels
+from samadapt.models.edgetam.architecture import EdgeTamArchitecture
 from samadapt.models.fine import encoder_parts
 from samadapt.models.load_report import LoadReport
 from samadapt.models.maps import FeatureMaps
@@ -33,7 +34,7 @@ class SamPromptable(nn.Module):
     Parameters
     ----------
     sam : transformers.SamModel
-    architecture : Architecture, or Sam2Architecture or Sam3Architecture for a SAM 2 or 3
+    architecture : Architecture, or that of a SAM 2, SAM 3 or EdgeTAM
     preprocessing : Preprocessing
     name : str
         What `samadapt.models.load` takes to load the same weights again; an absolute path for a file.
@@ -62,7 +63,7 @@ class SamPromptable(nn.Module):
     def __init__(
         self,
         sam: Any,
-        architecture: Architecture | Sam2Architecture | Sam3Architecture,
+        architecture: Architecture | Sam2Architecture | Sam3Architecture | EdgeTamArchitecture,
         preprocessing: Preprocessing,
         *,
         name: str,

@@ -14,6 +14,10 @@ from samadapt.core.atomic import atomic_path, disk_errors, write_json
 from samadapt.core.errors import CheckpointError, ConfigError
 from samadapt.models.build import canonical
 from samadapt.models.convert import to_meta
+from samadapt.models.edgetam.architecture import EdgeTamArchitecture
+from samadapt.models.edgetam.build import edgetam_config
+from samadapt.models.edgetam.names import to_meta as edgetam_to_meta
+from samadapt.models.edgetam.promptable import EdgeTamPromptable
 from samadapt.models.fine import fine_path
 from samadapt.models.loading import SIDE_FILE
 from samadapt.models.promptable import SamPromptable
@@ -40,6 +44,8 @@ def original_state(model: SamPromptable) -> dict[str, Tensor]:
             remedy="Write a folder of transformers: --to transformers.",
         )
     rename = sam2_to_meta if isinstance(model, Sam2Promptable) else to_meta
+    if isinstance(model, EdgeTamPromptable):
+        rename = edgetam_to_meta
     state = canonical(model.sam.state_dict())
     return {key: tensor.cpu().contiguous() for key, tensor in rename(state).items()}
 
@@ -114,7 +120,10 @@ def save_transformers(model: SamPromptable, folder: str | Path, **facts: Any) ->
     shutil.rmtree(part, ignore_errors=True)
     with disk_errors(target):
         try:
-            model.sam.save_pretrained(part)
+            if isinstance(model, EdgeTamPromptable):
+                _save_edgetam(model, part)
+            else:
+                model.sam.save_pretrained(part)
             write_json(part / SIDE_FILE, _facts(model) | facts)
             if target.exists():
                 target.rmdir()
@@ -122,6 +131,18 @@ def save_transformers(model: SamPromptable, folder: str | Path, **facts: Any) ->
         finally:
             shutil.rmtree(part, ignore_errors=True)
     return target
+
+
+def _save_edgetam(model: EdgeTamPromptable, folder: Path) -> None:
+    """Configuration and tensors of transformers' EdgeTamModel, whose batch norms count their steps."""
+    from safetensors.torch import save_file
+
+    assert isinstance(model.architecture, EdgeTamArchitecture)
+    edgetam_config(model.architecture).save_pretrained(folder)
+    state = {key: tensor.detach().cpu().contiguous() for key, tensor in model.sam.state_dict().items()}
+    norms = [key.removesuffix("running_var") for key in state if key.endswith(".running_var")]
+    state |= {f"{norm}num_batches_tracked": torch.tensor(0) for norm in norms}
+    save_file(state, str(folder / "model.safetensors"), metadata={"format": "pt"})
 
 
 def _facts(model: SamPromptable) -> dict[str, Any]:

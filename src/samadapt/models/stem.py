@@ -203,14 +203,17 @@ def _first_layers(sam: Any) -> Iterator[tuple[nn.Module, str]]:
     """(module, attribute) of the convolutions that see the pixels."""
     encoder = getattr(sam, "vision_encoder", None)
     if encoder is not None:
-        yield _patches(encoder), "projection"
+        patches = _patches(encoder)
+        yield patches, "projection" if hasattr(patches, "projection") else "c"
     if getattr(sam, "fine", None) is not None:
         yield sam.fine.stem, "conv"
 
 
 def _patches(encoder: Any) -> Any:
-    """Module with the convolution over patches, which SAM 3 keeps under its embeddings."""
+    """Module with the first convolution: over patches, which SAM 3 keeps under its embeddings, or of RepViT's stem."""
     backbone = getattr(encoder, "backbone", encoder)
+    if hasattr(backbone, "timm_model"):
+        return backbone.timm_model.stem.conv1
     return backbone.embeddings.patch_embeddings if hasattr(backbone, "embeddings") else backbone.patch_embed
 
 

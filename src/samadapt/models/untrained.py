@@ -6,6 +6,8 @@ from samadapt.core.errors import CheckpointError
 from samadapt.models import preprocess
 from samadapt.models.architecture import KNOWN, Architecture
 from samadapt.models.build import assemble
+from samadapt.models.edgetam.architecture import KNOWN as KNOWN_EDGETAM
+from samadapt.models.edgetam.architecture import EdgeTamArchitecture
 from samadapt.models.preprocess import Preprocessing
 from samadapt.models.promptable import SamPromptable
 from samadapt.models.sam2.architecture import KNOWN as KNOWN_SAM2
@@ -13,8 +15,8 @@ from samadapt.models.sam2.architecture import Sam2Architecture
 from samadapt.models.sam3.architecture import KNOWN as KNOWN_SAM3
 from samadapt.models.sam3.architecture import Sam3Architecture
 
-Network = Architecture | Sam2Architecture | Sam3Architecture
-_NETWORKS: dict[str, Network] = {**KNOWN, **KNOWN_SAM2, **KNOWN_SAM3}
+Network = Architecture | Sam2Architecture | Sam3Architecture | EdgeTamArchitecture
+_NETWORKS: dict[str, Network] = {**KNOWN, **KNOWN_SAM2, **KNOWN_SAM3, **KNOWN_EDGETAM}
 
 
 def fresh(
@@ -29,10 +31,10 @@ def fresh(
 
     Parameters
     ----------
-    architecture : str, Architecture, Sam2Architecture or Sam3Architecture
+    architecture : str, Architecture, Sam2Architecture, Sam3Architecture or EdgeTamArchitecture
         "tiny", "test" (a few thousand weights at 64 pixels), "vit-b", "vit-l", "vit-h"; for SAM 2 "hiera-test",
-        "hiera-tiny", "hiera-small", "hiera-base-plus", "hiera-large"; for SAM 3 "sam3-test", "sam3"; or any other
-        network.
+        "hiera-tiny", "hiera-small", "hiera-base-plus", "hiera-large"; for SAM 3 "sam3-test", "sam3"; for
+        EdgeTAM "repvit-test", "repvit-m1"; or any other network.
     image_size : int, optional
         In pixels; the architecture's own by default.
     preprocessing : str
@@ -65,6 +67,10 @@ def fresh(
 def _assemble(wanted: Network, plan: Preprocessing, name: str, seed: int) -> SamPromptable:
     if isinstance(wanted, Architecture):
         return assemble(wanted, {}, plan, name=name, allow=("missing",), seed=seed)
+    if isinstance(wanted, EdgeTamArchitecture):
+        from samadapt.models.edgetam.build import assemble as assemble_edgetam
+
+        return assemble_edgetam(wanted, {}, plan, name=name, allow=("missing",), seed=seed)
     if isinstance(wanted, Sam3Architecture):
         from samadapt.models.sam3.build import assemble as assemble_sam3
 

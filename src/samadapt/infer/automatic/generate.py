@@ -27,8 +27,8 @@ from samadapt.io.rle import encode
 if TYPE_CHECKING:
     from samadapt.models.promptable import SamPromptable
 
-_IOU_THRESHOLD, _IOU_THRESHOLDS = 0.88, {"sam2": 0.8}
-"""As published; the second by the start of a family's name."""
+_IOU_THRESHOLD, _IOU_THRESHOLDS = 0.88, {"sam2": 0.8, "sam3": 0.8, "edgetam": 0.8}
+"""As published; the second by the start of a family's name. SAM 3 has SAM 2's decoder and no generator of its own."""
 
 
 def automatic_masks(

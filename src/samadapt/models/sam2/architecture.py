@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import accumulate
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from samadapt.core.errors import CheckpointError
 from samadapt.models.convert import Shapes, count
@@ -42,6 +42,9 @@ class TrackerArchitecture:
     assumed : tuple of str
         What had to be taken from the published networks because no tensor tells.
     """
+
+    preprocessing: ClassVar[str] = "sam2"
+    """Name of the published way from an image to the input."""
 
     image_size: int = 1024
     patch_size: int = 16

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,8 @@ from samadapt.models.build import canonical, fill, hash_tensors
 from samadapt.models.preprocess import Preprocessing
 from samadapt.models.sam2.architecture import Sam2Architecture, TrackerArchitecture
 from samadapt.models.sam2.promptable import Sam2Promptable
+
+Model = TypeVar("Model", bound=Sam2Promptable)
 
 
 def assemble(
@@ -49,10 +51,42 @@ def assemble(
     """
     wanted = architecture.at(image_size)
     weights = canonical(state, where=where)
-    sam = empty_sam2(wanted)
+    facts: dict[str, Any] = {"name": name, "family": family, "where": where, "looks_like": looks_like}
+    empty = empty_sam2(wanted)
+    return filled(Sam2Promptable, empty, wanted, weights, preprocessing, **facts, allow=allow, seed=seed)
+
+
+def filled(
+    kind: type[Model],
+    sam: Any,
+    wanted: Any,
+    weights: Mapping[str, Tensor],
+    preprocessing: Preprocessing,
+    *,
+    materialise: Callable[[Any], None] | None = None,
+    name: str,
+    family: str,
+    allow: Sequence[str] = (),
+    where: object = None,
+    looks_like: str = "a SAM 2 checkpoint",
+    seed: int = 0,
+) -> Model:
+    """Model of a network on the meta device, whose architecture is `wanted`, with its weights.
+
+    Parameters
+    ----------
+    kind : type
+        `Sam2Promptable` or one made from it.
+    sam : transformers model
+    wanted : TrackerArchitecture
+    weights : mapping of str to Tensor
+        As `samadapt.models.build.canonical` makes them.
+    materialise : callable, optional
+        What computes the constants of `sam` that no checkpoint holds; `materialise_memory` by default.
+    """
     report = fill(sam, weights, allow=allow, where=where, looks_like=looks_like, expected=wanted.size_name, seed=seed)
-    materialise_memory(sam)
-    return Sam2Promptable(
+    (materialise or materialise_memory)(sam)
+    model = kind(
         sam.train(False),
         wanted,
         preprocessing.fitted(wanted.image_size, wanted.inputs),
@@ -60,7 +94,8 @@ def assemble(
         family=family,
         base_hash=hash_tensors(weights),
         report=report,
-    ).eval()
+    )
+    return model.eval()
 
 
 def empty_sam2(architecture: Sam2Architecture) -> Any:

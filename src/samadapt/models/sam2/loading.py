@@ -56,7 +56,7 @@ def architecture_of(checkpoint: Checkpoint) -> Sam2Architecture:
         inferred = infer(shapes)
     except CheckpointError as error:
         raise CheckpointError(error.what, where=checkpoint.where, remedy=error.remedy) from error
-    told = {**_from_config(checkpoint.config), **checkpoint.architecture}
+    told = {**from_config(checkpoint.config), **checkpoint.architecture}
     return inferred.updated({**told, "assumed": still_assumed(inferred.assumed, told)})
 
 
@@ -66,7 +66,7 @@ def still_assumed(assumed: Sequence[str], told: Mapping[str, Any]) -> list[str]:
     return [fact for fact in assumed if fact not in known]
 
 
-def _from_config(config: dict[str, Any]) -> dict[str, Any]:
+def from_config(config: dict[str, Any]) -> dict[str, Any]:
     """What shapes cannot tell and transformers' configuration can."""
     backbone = (config.get("vision_config") or {}).get("backbone_config") or {}
     prompt, decoder = config.get("prompt_encoder_config") or {}, config.get("mask_decoder_config") or {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isqrt
-from typing import Any
+from typing import Any, ClassVar
 
 from samadapt.core.errors import CheckpointError
 from samadapt.models.convert import Shapes, count
@@ -37,6 +37,8 @@ class Sam3Architecture(TrackerArchitecture):
     rope_theta : float
         Base of the rotary frequencies; no trace.
     """
+
+    preprocessing: ClassVar[str] = "sam3"
 
     image_size: int = 1008
     patch_size: int = 14

@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from samadapt.models.build import canonical, fill, hash_tensors
+from samadapt.models.build import canonical
 from samadapt.models.preprocess import Preprocessing
 from samadapt.models.sam2.build import (
     decoder_settings,
+    filled,
     fit_memory_width,
     materialise_memory,
     memory_settings,
@@ -54,17 +55,14 @@ def assemble(
     wanted = architecture.at(image_size)
     weights = canonical(state, where=where, two_positions=True)
     sam = empty_sam3(wanted)
-    report = fill(sam, weights, allow=allow, where=where, looks_like=looks_like, expected=wanted.size_name, seed=seed)
-    _materialise(sam)
-    return Sam3Promptable(
-        sam.train(False),
-        wanted,
-        preprocessing.fitted(wanted.image_size, wanted.inputs),
-        name=name,
-        family=family,
-        base_hash=hash_tensors(weights),
-        report=report,
-    ).eval()
+    facts: dict[str, Any] = {
+        "name": name,
+        "family": family,
+        "where": where,
+        "looks_like": looks_like,
+        "materialise": _materialise,
+    }
+    return filled(Sam3Promptable, sam, wanted, weights, preprocessing, **facts, allow=allow, seed=seed)
 
 
 def empty_sam3(architecture: Sam3Architecture) -> Any:
