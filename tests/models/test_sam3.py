@@ -21,6 +21,7 @@ from transformers import (
 from samadapt.core.errors import CheckpointError, ConfigError
 from samadapt.models import catalog, fresh, hub, load
 from samadapt.models.inspect import NO_MEMORY, inspect
+from samadapt.models.sam2.names import to_meta
 from samadapt.models.sam3.architecture import KNOWN, infer, usual_global_blocks
 from samadapt.models.sam3.build import empty_sam3, sam3_config
 from samadapt.models.sam3.names import to_transformers
@@ -243,9 +244,65 @@ def test_names_of_all_layouts():
         + ["tracker_model.mask_decoder.x"],
         ["detector_model.vision_encoder.backbone.x", "tracker_neck.x", "tracker_model.tracker_model.mask_decoder.x"],
     ]
-    assert sum(set(to_transformers(dict.fromkeys(names))) == wanted for names in layouts) == len(layouts) == 4
+    assert (
+        sum(set(to_transformers(dict.fromkeys(names, torch.zeros(1)))) == wanted for names in layouts)
+        == len(layouts)
+        == 4
+    )
     detector = ["detector_model.mask_decoder.x", "detector_model.vision_encoder.neck.x", "detector_model.geometry"]
-    assert to_transformers(dict.fromkeys(detector)) == {}
+    assert to_transformers(dict.fromkeys(detector, torch.zeros(1))) == {}
+
+
+def original(full: Path) -> dict[str, torch.Tensor]:
+    """Tensors of the full checkpoint by the names of facebookresearch/sam3: tables, blocks and neck written by hand."""
+    state = load_file(full / "model.safetensors")
+    vision, trunk = "detector.backbone.vision_backbone.", "detector_model.vision_encoder.backbone."
+    block = f"{trunk}layers."
+    table = state[f"{trunk}embeddings.position_embeddings"]
+    found = {
+        f"{vision}trunk.pos_embed": torch.cat([torch.ones(1, 1, 32), table], dim=1),
+        f"{vision}trunk.patch_embed.proj.weight": state[f"{trunk}embeddings.patch_embeddings.projection.weight"],
+        "detector.transformer.decoder.query_embed.weight": torch.zeros(4, 4),
+    }
+    for part in ("weight", "bias"):
+        found[f"{vision}trunk.ln_pre.{part}"] = state[f"{trunk}layer_norm.{part}"]
+        for n in range(4):
+            to = f"{vision}trunk.blocks.{n}."
+            fused = [state[f"{block}{n}.attention.{one}_proj.{part}"] for one in "qkv"]
+            found[f"{to}attn.qkv.{part}"] = torch.cat(fused)
+            found[f"{to}attn.proj.{part}"] = state[f"{block}{n}.attention.o_proj.{part}"]
+            found[f"{to}attn.freqs_cis"] = torch.zeros(4, 4)
+            for norm in (1, 2):
+                found[f"{to}norm{norm}.{part}"] = state[f"{block}{n}.layer_norm{norm}.{part}"]
+                found[f"{to}mlp.fc{norm}.{part}"] = state[f"{block}{n}.mlp.fc{norm}.{part}"]
+        places = [("0.dconv_2x2_0", "0.scale_layers.0"), ("0.dconv_2x2_1", "0.scale_layers.2")]
+        places += [("1.dconv_2x2", "1.scale_layers.0")]
+        places += [(f"{n}.conv_{k}x{k}", f"{n}.proj{k // 2 + 1}") for n in range(4) for k in (1, 3)]
+        found |= {f"{vision}sam2_convs.{a}.{part}": state[f"tracker_neck.fpn_layers.{b}.{part}"] for a, b in places}
+    tracker = {key.removeprefix("tracker_model."): t for key, t in state.items() if key.startswith("tracker_model.")}
+    for key, tensor in to_meta(tracker).items():
+        key = key.replace("memory_attention.", "transformer.encoder.").replace("memory_encoder.", "maskmem_backbone.")
+        if "sam_mask_decoder.transformer.layers." in key:
+            key = key.replace("mlp.layers.0.", "mlp.lin1.").replace("mlp.layers.1.", "mlp.lin2.")
+        found[f"tracker.{key}"] = tensor
+    return found
+
+
+def test_the_original_file_is_the_same_model(full: Path, tmp_path: Path):
+    state = original(full)
+    assert "tracker.sam_prompt_encoder.point_embeddings.3.weight" in state
+    assert "tracker.sam_mask_decoder.iou_prediction_head.layers.2.weight" in state
+    torch.save({"model": state}, tmp_path / "sam3.pt")
+    fields = NETWORK.as_dict()
+    untold = {key: fields[key] for key in ("image_size", "heads", "window", "global_blocks")}
+    (tmp_path / "sam3.json").write_text(json.dumps({"preprocessing": "sam3", "architecture": untold}))
+    model, expected = load(tmp_path / "sam3.pt"), load(full)
+    assert str(model.report).endswith("0 resampled, 0 dropped, 0 missing, 0 unexpected")
+    ours, theirs = model.sam.state_dict(), expected.sam.state_dict()
+    alike = [key for key in theirs if torch.equal(ours[key], theirs[key])]
+    assert set(theirs) - set(alike) <= {"prompt_encoder.shared_embedding.positional_embedding"}
+    found = inspect(tmp_path / "sam3.pt")
+    assert (found.family, found.size_name, found.loadable) == ("sam3", "sam3-32x4", True)
 
 
 def test_inspection(full: Path, tmp_path: Path):

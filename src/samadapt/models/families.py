@@ -51,6 +51,7 @@ SAM3_DETECTOR = Family(
     advice="Give the full facebook/sam3, or a folder of Sam3TrackerModel.",
 )
 SAM_HQ = Family("sam-hq", "a SAM-HQ checkpoint", loadable=True, tell_licence=True)
+_SAM3_ENCODER = ("vision_encoder.backbone.embeddings.", "detector.backbone.vision_backbone.trunk.")
 _MARKED: tuple[tuple[tuple[str, ...], Family], ...] = (
     (
         ("specialist.classifier.",),
@@ -97,7 +98,7 @@ _MARKED: tuple[tuple[tuple[str, ...], Family], ...] = (
 def identify(keys: Iterable[str]) -> Family:
     """Kind of checkpoint that has these tensor names."""
     names = list(keys)
-    if any("vision_encoder.backbone.embeddings." in name for name in names):
+    if any(mark in name for mark in _SAM3_ENCODER for name in names):
         promptable = any("prompt_encoder.point_embed" in name for name in names)
         return SAM3 if promptable else SAM3_DETECTOR
     for marks, family in _MARKED:

@@ -72,7 +72,9 @@ def empty_sam3(architecture: Sam3Architecture) -> Any:
     ----------
     architecture : Sam3Architecture
     """
-    from transformers import Sam3TrackerModel, Sam3TrackerVideoModel
+    from transformers import Sam3TrackerModel
+
+    from samadapt.models.sam2.video import Sam3TrackerVideoModel
 
     kind = Sam3TrackerVideoModel if architecture.memory else Sam3TrackerModel
     with torch.device("meta"):
