@@ -116,6 +116,7 @@ def test_a_sweep_is_shown_the_channels_that_evaluate_is(fields, store_of_bands, 
         dice[name] = run.rows[0].dice
         assert dice[name] == pytest.approx(told.figure("box", "predicted"), abs=2e-3)
         assert read_run(run.folder)["facts"]["channels"] == list(channels)
+        assert f"shown their channels {', '.join(channels)}." in (run.folder / "page.html").read_text()
     assert dice["infrared"] > dice["colours"] + 0.05
     assert dice["all"] == pytest.approx(dice["colours"], abs=1e-6)  # further channels begin at zero
     with pytest.raises(ConfigError, match="either phases or channels"):

@@ -186,9 +186,10 @@ def _data(facts: dict[str, Any]) -> str:
 
 
 def _measured(facts: dict[str, Any], rows: Sequence[Row]) -> str:
-    phases = facts.get("phases") or ()
+    phases, channels = facts.get("phases") or (), facts.get("channels") or ()
     said = f"{len(rows)} conditions on the {facts.get('split', '?')} split: {facts.get('cases', '?')} cases"
     said += f" with the phases {joined(list(phases))}" if phases else ""
+    said += f", shown their channels {', '.join(channels)}" if channels else ""
     return f"{said}. Prompts are drawn from the truth; Dice is averaged over the labels of a case and then over cases."
 
 
