@@ -92,7 +92,8 @@ def two_epochs(programs: Path, out: Path, predicted: Path) -> None:
     """Plan, train fold 0 and predict the test cases of an exported dataset; a program that fails ends the test."""
     root = out.parents[1]
     places = {f"nnUNet_{name}": str(root / f"nnUNet_{name}") for name in ("raw", "preprocessed", "results")}
-    settings = os.environ | places | {"nnUNet_n_proc_DA": "1", "nnUNet_compile": "f", "PYTHONWARNINGS": "ignore"}
+    one = dict.fromkeys(("nnUNet_n_proc_DA", "nnUNet_def_n_proc", "OMP_NUM_THREADS"), "1")
+    settings = os.environ | places | one | {"nnUNet_compile": "f", "PYTHONWARNINGS": "ignore"}
 
     def run(program: str, *words: str) -> None:
         done = subprocess.run([programs / program, *words], env=settings, capture_output=True, text=True, check=False)
