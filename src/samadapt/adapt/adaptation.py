@@ -83,6 +83,18 @@ class Adaptation:
         CheckpointError
             If a name is missing or unexpected, or a shape differs; the model is then unchanged.
         """
+        own = self.require_fit(state, where=where)
+        for name, target in own.items():
+            target.copy_(state[name])
+
+    def require_fit(self, state: Mapping[str, torch.Tensor], *, where: object = None) -> dict[str, torch.Tensor]:
+        """The model's own tensors, after checking that `state` has just these names and shapes.
+
+        Raises
+        ------
+        CheckpointError
+            If a name is missing or unexpected, or a shape differs.
+        """
         own = self.state_dict()
         _require_same_names(own, state, where)
         for name, target in own.items():
@@ -92,8 +104,7 @@ class Adaptation:
                     where=where,
                     remedy="The rank, the widths or the number of classes differ from those of the adapter.",
                 )
-        for name, target in own.items():
-            target.copy_(state[name])
+        return own
 
     def merge(self) -> SamPromptable:
         """Fold the adaptation into the base weights; see `samadapt.adapt.merge.merge`."""

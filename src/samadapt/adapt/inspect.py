@@ -1,14 +1,24 @@
-"""What a file or folder is: a checkpoint, or an adapter of ours."""
+"""What a file or folder is: a checkpoint with the adapters in it, or an adapter of ours."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+
+import torch
 
 from samadapt.adapt.checkpoint import AdapterInfo, read_adapter_info
 from samadapt.adapt.load import find_adapter, find_weights
-from samadapt.adapt.msa import LENDER
-from samadapt.models import catalog
-from samadapt.models.inspect import Inspection, inspect
+from samadapt.adapt.methods import inject
+from samadapt.adapt.msa import LENDER, msa_adapters
+from samadapt.adapt.published import lacking_updates, sammed2d_adapters
+from samadapt.core.errors import SamadaptError
+from samadapt.models import SamPromptable, catalog, preprocess
+from samadapt.models.architecture import Architecture
+from samadapt.models.build import empty_sam
+from samadapt.models.families import MSA, SAMED_LORA, identify
+from samadapt.models.inspect import CARRIERS, Inspection, inspect_checkpoint, lacking, named_as_sam, network_of
+from samadapt.models.loading import Checkpoint, find
 
 
 def inspect_any(path: str | Path) -> Inspection:
@@ -29,9 +39,34 @@ def inspect_any(path: str | Path) -> Inspection:
         If it cannot be read at all.
     """
     folder = None if Path(path).is_file() else find_adapter(path)
-    if folder is None:
-        return inspect(find_weights(path) or path)
-    return _adapter(read_adapter_info(folder), folder)
+    if folder is not None:
+        return _adapter(read_adapter_info(folder), folder)
+    checkpoint = find(find_weights(path) or path)
+    found, kind = inspect_checkpoint(checkpoint, path), identify(checkpoint.state)
+    if kind is SAMED_LORA:
+        absent = lacking_updates(checkpoint.state)
+        return replace(found, missing=found.missing + ((lacking("the file itself", absent),) if absent else ()))
+    return _with_carried(found, checkpoint) if kind in CARRIERS and found.size_name else found
+
+
+def _with_carried(found: Inspection, checkpoint: Checkpoint) -> Inspection:
+    """What is said of the network, and of the adapters that its file carries, which are tried on it without weights."""
+    kind = identify(checkpoint.state)
+    network = network_of(checkpoint, kind, named_as_sam(checkpoint.state, kind))
+    assert isinstance(network, Architecture)
+    empty = SamPromptable(empty_sam(network), network, preprocess.get("sam"), name=checkpoint.name)
+    absent: list[str] = []
+    try:
+        config, adapters = msa_adapters(checkpoint) if kind is MSA else sammed2d_adapters(checkpoint)
+        with torch.device("meta"):
+            adaptation = inject(empty, config)
+        own = adaptation.state_dict()
+        absent = [key for key in own if ".adapter." in key and key not in adapters]
+        adaptation.require_fit({**adapters, **{key: t for key, t in own.items() if ".adapter." not in key}})
+    except SamadaptError as error:
+        missing = found.missing + ((lacking("the adapters", absent),) if absent else ())
+        return replace(found, missing=missing, problems=(*found.problems, error.what), loadable=False)
+    return found
 
 
 def _adapter(info: AdapterInfo, folder: Path) -> Inspection:

@@ -155,17 +155,13 @@ def load_base(
 ) -> SamPromptable:
     """The network alone, without adapters that its file may carry; `lender` gives an image encoder its decoder."""
     from samadapt.adapt.checkpoint import remember_source
-    from samadapt.adapt.msa import NO_DECODER, lacks_decoder, with_decoder
-    from samadapt.adapt.published import MED2D_ADAPTERS
-    from samadapt.models.families import MSA, identify
-    from samadapt.models.loading import find, from_checkpoint
-    from samadapt.models.msa import ADAPTERS
+    from samadapt.adapt.msa import with_decoder
+    from samadapt.models.loading import done_without, find, from_checkpoint
 
     checkpoint = checkpoint or find(find_weights(name_or_path) or name_or_path)
     if lender is not None:
         checkpoint = with_decoder(checkpoint, lender)
-    alone = identify(checkpoint.state) is MSA and lacks_decoder(checkpoint)
-    model = from_checkpoint(checkpoint, image_size, [MED2D_ADAPTERS, ADAPTERS, *(NO_DECODER if alone else ())])
+    model = from_checkpoint(checkpoint, image_size, done_without(checkpoint.state))
     if checkpoint.head:
         from samadapt.adapt.semantic import SemanticHead
         from samadapt.data.records import label_set_from_dict

@@ -16,18 +16,13 @@ import torch
 from torch import Tensor
 
 from samadapt.adapt.config import AdapterConfig
-from samadapt.adapt.methods import inject
 from samadapt.adapt.parts import ENCODER
-from samadapt.adapt.published import inner_ratio
+from samadapt.adapt.published import inject_carried, inner_ratio
 from samadapt.core.errors import AdapterMismatch
 from samadapt.core.manifest import file_hash
 from samadapt.models.convert import to_meta, to_transformers
-from samadapt.models.loading import Checkpoint, find, from_checkpoint
-from samadapt.models.msa import ADAPTERS
+from samadapt.models.loading import Checkpoint, done_without, find, from_checkpoint
 from samadapt.models.promptable import SamPromptable
-
-NO_DECODER = ("mask_decoder.*", "prompt_encoder.*", "shared_image_embedding.*")
-"""What a file of the image encoder alone lacks."""
 
 LENDER = "decoder_of"
 """Where an adapter folder says whose decoder its image encoder borrows."""
@@ -68,17 +63,26 @@ def load_msa(
     """
     checkpoint = source if isinstance(source, Checkpoint) else find(source)
     whole = checkpoint if base is None else with_decoder(checkpoint, base)
-    model = from_checkpoint(whole, image_size, allow=[ADAPTERS, *NO_DECODER])
-    adapters = _converted(checkpoint.state)
-    config = AdapterConfig(ratio=inner_ratio(adapters, ".down.weight", checkpoint.where), late_norm=True)
-    adaptation = inject(model, config)
-    others = {key: tensor for key, tensor in adaptation.state_dict().items() if ".adapter." not in key}
-    adaptation.load_state_dict(adapters | others, where=checkpoint.where)
+    model = from_checkpoint(whole, image_size, done_without(whole.state))
+    config, adapters = msa_adapters(checkpoint)
+    adaptation = inject_carried(model, config, adapters, checkpoint.where)
     if Path(str(checkpoint.where)).is_file():
         model.adapter_hash = file_hash(Path(str(checkpoint.where)))
     if whole is not checkpoint:
         adaptation.context[LENDER] = _name_of(base)
     return model.eval()
+
+
+def msa_adapters(checkpoint: Checkpoint) -> tuple[AdapterConfig, dict[str, Tensor]]:
+    """Method and adapters of a file, by our names.
+
+    Raises
+    ------
+    CheckpointError
+        If adapters of the blocks differ in width.
+    """
+    adapters = _converted(checkpoint.state)
+    return AdapterConfig(ratio=inner_ratio(adapters, ".down.weight", checkpoint.where), late_norm=True), adapters
 
 
 def lacks_decoder(checkpoint: Checkpoint) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,15 @@ from samadapt.adapt.config import LoraConfig, SamMed2dConfig
 from samadapt.adapt.methods import inject
 from samadapt.adapt.parts import DECODER_TRANSFORMER, ENCODER, all_blocks
 from samadapt.adapt.semantic import add_head
+from samadapt.config import Config
 from samadapt.core.errors import AdapterMismatch, CheckpointError
 from samadapt.core.image import LabelSet
 from samadapt.core.manifest import file_hash
-from samadapt.models.convert import from_meta
-from samadapt.models.loading import Checkpoint, find, from_checkpoint
+from samadapt.models import preprocess
+from samadapt.models.architecture import KNOWN, Architecture
+from samadapt.models.build import empty_sam
+from samadapt.models.convert import count, from_meta, to_meta
+from samadapt.models.loading import Checkpoint, done_without, find, from_checkpoint
 from samadapt.models.read import read_tensors
 
 if TYPE_CHECKING:
@@ -27,9 +32,6 @@ if TYPE_CHECKING:
 
 SYNAPSE = ("spleen", "right kidney", "left kidney", "gallbladder", "liver", "stomach", "aorta", "pancreas")
 """Classes 1 to 8 of SAMed's published files."""
-
-MED2D_ADAPTERS = "*.Adapter.*"
-"""Names in a SAM-Med2D file that a plain SAM has no place for."""
 
 _MED2D_PARTS = {
     "channel.0": "squeeze",
@@ -63,7 +65,7 @@ def load_samed(model: SamPromptable, path: str | Path, label_set: LabelSet | Non
     Returns
     -------
     Adaptation
-        LoRA of the file's rank, with a prompt-free head.
+        LoRA of the file's rank, with a prompt-free head. The model's preprocessing is SAMed's from now on.
 
     Raises
     ------
@@ -85,6 +87,7 @@ def load_samed(model: SamPromptable, path: str | Path, label_set: LabelSet | Non
     add_head(model, labels)
     adaptation = inject(model, LoraConfig(rank=first.shape[0], decoder=_FINAL in state))
     adaptation.load_state_dict(_converted(state), where=path)
+    model.preprocessing = preprocess.get("samed").fitted(model.image_size, model.inputs)
     model.adapter_hash = file_hash(path)
     return adaptation
 
@@ -114,13 +117,39 @@ def load_sammed2d(source: str | Path | Checkpoint, image_size: int | None = None
     .. [1] OpenGVLab/SAM-Med2D bfd2b93.
     """
     checkpoint = source if isinstance(source, Checkpoint) else find(source)
-    model = from_checkpoint(checkpoint, image_size, allow=[MED2D_ADAPTERS])
+    model = from_checkpoint(checkpoint, image_size, done_without(checkpoint.state))
+    config, adapters = sammed2d_adapters(checkpoint)
+    inject_carried(model, config, adapters, checkpoint.where)
+    return model
+
+
+def sammed2d_adapters(checkpoint: Checkpoint) -> tuple[SamMed2dConfig, dict[str, Tensor]]:
+    """Method and adapters of a SAM-Med2D file, by our names.
+
+    Raises
+    ------
+    CheckpointError
+        If adapters of the blocks differ in width.
+    """
     names = {_med2d_name(key): t for key, t in from_meta(checkpoint.state).items() if ".Adapter." in key}
     adapters = {key: t.to(torch.float32) for key, t in names.items()}
-    adaptation = inject(model, SamMed2dConfig(ratio=inner_ratio(adapters, ".squeeze.weight", checkpoint.where)))
+    return SamMed2dConfig(ratio=inner_ratio(adapters, ".squeeze.weight", checkpoint.where)), adapters
+
+
+def inject_carried(
+    model: SamPromptable, config: Config, adapters: Mapping[str, Tensor], where: object = None
+) -> Adaptation:
+    """Put the adapters that a whole file carries beside its network into the network, in place.
+
+    Raises
+    ------
+    CheckpointError
+        If an adapter is missing, strange or of another shape; see `Adaptation.load_state_dict`.
+    """
+    adaptation = inject(model, config)
     others = {key: t for key, t in adaptation.state_dict().items() if ".adapter." not in key}
-    adaptation.load_state_dict(adapters | others, where=checkpoint.where)
-    return model
+    adaptation.load_state_dict({**adapters, **others}, where=where)
+    return adaptation
 
 
 def inner_ratio(adapters: Mapping[str, Tensor], end: str, where: object) -> float:
@@ -184,6 +213,42 @@ def _check_fit(model: SamPromptable, state: Mapping[str, Tensor], path: str | Pa
             where=path,
             remedy="Load the base it was trained on: SAM ViT-B for SAMed, ViT-H for SAMed_h.",
         )
+
+
+def lacking_updates(state: Mapping[str, Tensor]) -> list[str]:
+    """Names that a LoRA file of SAMed or SAMed_s should hold beside those it has.
+
+    Parameters
+    ----------
+    state : mapping of str to Tensor
+        By the file's own names.
+    """
+    small = _FINAL in state or any(key.startswith(("sa_", "cti_", "cit_")) for key in state)
+    names = _updates(state, ("w",)) + (_updates(state, ("sa", "cti", "cit")) if small else [])
+    names += [f"fati_{value}{side}" for value in "qv" for side in "ab"] if small else []
+    rest = [key for key in _decoder_names(state) if not (small and key.startswith("mask_decoder.transformer."))]
+    return [key for key in [*names, *rest] if key not in state and key != _FREQUENCIES]
+
+
+def _updates(state: Mapping[str, Tensor], kinds: Sequence[str]) -> list[str]:
+    """Names of all updates of some kinds, up to the last that the file has: in pairs, for queries and values."""
+    numbers = [int(key.rpartition("_")[2]) for key in state if re.fullmatch(rf"({'|'.join(kinds)})_[ab]_\d+", key)]
+    last = max(numbers, default=-1) // 2 * 2 + 2
+    return [f"{kind}_{side}_{number:03d}" for kind in kinds for number in range(last) for side in "ab"]
+
+
+def _decoder_names(state: Mapping[str, Tensor]) -> list[str]:
+    """Names of prompt encoder and mask decoder of the network that a file belongs to."""
+    shapes = {key: tuple(tensor.shape) for key, tensor in from_meta(state).items()}
+    tokens, width = shapes.get("mask_decoder.mask_tokens.weight", (1, Architecture.channels))
+    network = replace(
+        KNOWN["test"],
+        channels=width,
+        mask_tokens=tokens,
+        decoder_depth=count(shapes, r"mask_decoder\.transformer\.layers\.(\d+)\."),
+        iou_depth=2 + count(shapes, r"mask_decoder\.iou_prediction_head\.layers\.(\d+)\."),
+    )
+    return [key for key in to_meta(empty_sam(network).state_dict()) if key.startswith(_TRAINED_WHOLE)]
 
 
 def _default_labels(classes: int) -> LabelSet:

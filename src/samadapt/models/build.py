@@ -172,9 +172,8 @@ def fill(
     CheckpointError
         See `LoadReport.require`.
     """
-    own = set() if POSITION_ALIAS in weights else {POSITION_ALIAS}
-    shapes = {key: tuple(value.shape) for key, value in sam.state_dict().items() if key not in own}
-    report = _compare(weights, shapes, resampled)
+    shapes = slots(sam, weights)
+    report = compare(weights, shapes, resampled)
     report.require(allow, where=where, looks_like=looks_like, expected=f"SAM {expected}")
     fitting = set(report.exact) | set(report.resampled)
     full = {
@@ -182,7 +181,7 @@ def fill(
         for key, shape in shapes.items()
     }
     sam.load_state_dict({POSITION_ALIAS: full[POSITION]} | full, assign=True)
-    if own:
+    if POSITION_ALIAS not in shapes:
         _share_positions(sam)
     return report
 
@@ -226,9 +225,16 @@ def hash_tensors(state: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _compare(
-    weights: Mapping[str, Tensor], shapes: dict[str, tuple[int, ...]], resampled: tuple[str, ...]
+def slots(sam: Any, weights: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    """{name: shape} of what a network needs; the matrix of position frequencies twice only if `weights` hold two."""
+    own = set() if POSITION_ALIAS in weights else {POSITION_ALIAS}
+    return {key: tuple(value.shape) for key, value in sam.state_dict().items() if key not in own}
+
+
+def compare(
+    weights: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]], resampled: tuple[str, ...] = ()
 ) -> LoadReport:
+    """What will happen to the tensors of `weights` in a network that needs `shapes`."""
     shared = [key for key in shapes if key in weights]
     fits = [key for key in shared if tuple(weights[key].shape) == shapes[key]]
     return LoadReport(

@@ -22,6 +22,8 @@ class Family:
         Adapters inside the file, or "".
     advice : str
         What to do with it where it cannot be loaded alone.
+    extra : tuple of str
+        Patterns of the names that its adapters have in transformers' layout, for which a plain SAM has no place.
     tell_licence : bool
         True if the licence of the published weights is said for a file too, not for a name of the catalog alone.
     """
@@ -32,6 +34,7 @@ class Family:
     adapters: str = ""
     advice: str = ""
     tell_licence: bool = False
+    extra: tuple[str, ...] = ()
 
 
 _BASE = "Give the base model and apply this file to it: load_model(BASE, adapter=FILE)."
@@ -41,7 +44,21 @@ _ELSE = "Give a SAM 1 or MedSAM checkpoint; `samadapt models` shows what can be 
 
 SAM = Family("sam", "a SAM checkpoint in the original layout", loadable=True)
 SAM_TRANSFORMERS = Family("sam", "a SAM checkpoint in the transformers layout", loadable=True)
-MSA = Family("medical-sam-adapter", "a Medical SAM Adapter checkpoint", adapters="adapter", advice=_UNDER_MSA)
+MSA = Family(
+    "medical-sam-adapter",
+    "a Medical SAM Adapter checkpoint",
+    adapters="adapter",
+    advice=_UNDER_MSA,
+    extra=("*_Adapter.*",),
+)
+MED2D = Family(
+    "sam-med2d",
+    "a SAM-Med2D checkpoint with adapters",
+    adapters="sammed2d-adapter",
+    advice=_UNDER,
+    extra=("*.Adapter.*",),
+)
+SAMED_LORA = Family("samed-lora", "a SAMed LoRA file without its base model", adapters="lora", advice=_BASE)
 SAM2 = Family("sam2", "a SAM 2 checkpoint", loadable=True)
 EDGETAM = Family("edgetam", "an EdgeTAM checkpoint", loadable=True, tell_licence=True)
 SAM3 = Family("sam3", "a SAM 3 checkpoint", loadable=True, tell_licence=True)
@@ -57,7 +74,7 @@ _MARKED: tuple[tuple[tuple[str, ...], Family], ...] = (
         ("specialist.classifier.",),
         Family("specialist", "a specialist", advice="Give it with the JSON file that training wrote beside it."),
     ),
-    (("w_a_000",), Family("samed-lora", "a SAMed LoRA file without its base model", adapters="lora", advice=_BASE)),
+    (("w_a_000",), SAMED_LORA),
     (
         ("sam_mask_decoder.hf_token.",),
         Family(
@@ -77,7 +94,7 @@ _MARKED: tuple[tuple[tuple[str, ...], Family], ...] = (
     ),
     (
         (".Adapter.channel.",),
-        Family("sam-med2d", "a SAM-Med2D checkpoint with adapters", adapters="sammed2d-adapter", advice=_UNDER),
+        MED2D,
     ),
     (
         ("image_encoder.layers.0.blocks.", "image_encoder.patch_embed.seq."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,15 @@ from torch import Tensor
 
 from samadapt.core.errors import SamadaptError
 from samadapt.models import catalog, loading
-from samadapt.models.architecture import KNOWN, Architecture
-from samadapt.models.build import canonical, empty_sam
+from samadapt.models.architecture import KNOWN, MASK_TOKENS, Architecture
+from samadapt.models.build import canonical, compare, empty_sam, slots
 from samadapt.models.convert import POSITION_ALIAS, to_transformers
 from samadapt.models.edgetam import names as edgetam
 from samadapt.models.edgetam.architecture import EdgeTamArchitecture
 from samadapt.models.edgetam.build import empty_edgetam
 from samadapt.models.edgetam.loading import architecture_of as edgetam_architecture_of
-from samadapt.models.families import EDGETAM, MSA, SAM2, SAM3, Family, identify
+from samadapt.models.families import EDGETAM, MED2D, MSA, SAM2, SAM3, SAMED_LORA, Family, identify
+from samadapt.models.load_report import LoadReport, some
 from samadapt.models.loading import Checkpoint
 from samadapt.models.msa import plain
 from samadapt.models.sam2 import names as sam2
@@ -61,13 +62,14 @@ class Inspection:
     licence : str
         As published; whoever trained the file may have chosen another.
     missing : tuple of str
-        What the network needs and the file lacks.
+        What the network needs and the file lacks; an image encoder of Medical SAM Adapter loads without a decoder, a
+        SAM 2 without its memory.
     assumed : tuple of str
         What no tensor tells, taken from the published networks.
     loadable : bool
         True if `load_model` takes it alone.
     problems : tuple of str
-        Why it would not.
+        Why it would not; `load` refuses it with the same words.
     """
 
     path: str
@@ -89,7 +91,7 @@ class Inspection:
 
 
 Network = Architecture | Sam2Architecture | Sam3Architecture | EdgeTamArchitecture
-CARRIERS = ("sam-med2d", "medical-sam-adapter")
+CARRIERS = (MED2D, MSA)
 """Families whose files hold a SAM with adapters inside, which `load_model` understands."""
 BASE_MODEL = "its base model"
 NO_MEMORY = "the memory, so masks cannot be carried through frames"
@@ -113,18 +115,30 @@ def inspect(path: str | Path) -> Inspection:
     CheckpointError
         If it cannot be read at all.
     """
-    checkpoint = loading.find(path)
+    return inspect_checkpoint(loading.find(path), path)
+
+
+def inspect_checkpoint(checkpoint: Checkpoint, path: str | Path) -> Inspection:
+    """As `inspect`, for tensors that were read already; adapters inside are not looked at.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+    path : path
+        For the answer.
+    """
     family = identify(checkpoint.state)
-    state = _transformers_names(checkpoint.state, family)
-    problems = [] if family.loadable or family.name in CARRIERS else [f"{family.title}. {family.advice}"]
-    network, plan = None, ""
+    state = named_as_sam(checkpoint.state, family)
+    problems = [] if family.loadable or family in CARRIERS else [f"{family.title}. {family.advice}"]
+    network, plan, weights = None, "", {key: value for key, value in state.items() if key != POSITION_ALIAS}
     try:
-        network = _network(checkpoint, family, state)
+        network = network_of(checkpoint, family, state)
         plan = _preprocessing(checkpoint, network)
-        canonical(state)
+        weights = canonical(state, two_positions=family is SAM3)
     except SamadaptError as error:
         problems.append(error.what)
-    missing = _missing(network, family, state)
+    report = LoadReport() if network is None else compare(weights, slots(_empty(network), weights))
+    problems += report.refused(loading.done_without(checkpoint.state))
     return Inspection(
         path=str(path),
         family=checkpoint.family or family.name,
@@ -138,14 +152,15 @@ def inspect(path: str | Path) -> Inspection:
         classes=_classes(checkpoint, family),
         preprocessing=plan,
         licence=catalog.licence_of(checkpoint.name, checkpoint.family or family.name),
-        missing=missing,
+        missing=_missing(network, family, report),
         assumed=_assumed(checkpoint, network),
-        loadable=not problems and (not missing or missing == (NO_MEMORY,) or family is MSA),
+        loadable=not problems,
         problems=tuple(problems),
     )
 
 
-def _transformers_names(state: Mapping[str, Tensor], family: Family) -> dict[str, Tensor]:
+def named_as_sam(state: Mapping[str, Tensor], family: Family) -> dict[str, Tensor]:
+    """Tensors of a file by the names of the network that it is loaded into."""
     if family is SAM2:
         return sam2.to_transformers(state)
     if family is SAM3:
@@ -155,7 +170,7 @@ def _transformers_names(state: Mapping[str, Tensor], family: Family) -> dict[str
     return plain(to_transformers(state)) if family is MSA else to_transformers(state)
 
 
-def _network(checkpoint: Checkpoint, family: Family, state: dict[str, Tensor]) -> Network | None:
+def network_of(checkpoint: Checkpoint, family: Family, state: Mapping[str, Tensor]) -> Network | None:
     """Network of a file that holds one; None for one that does not."""
     if family is SAM2:
         return architecture_of(checkpoint)
@@ -163,7 +178,7 @@ def _network(checkpoint: Checkpoint, family: Family, state: dict[str, Tensor]) -
         return sam3_architecture_of(checkpoint)
     if family is EDGETAM:
         return edgetam_architecture_of(checkpoint)
-    if not (family.loadable or family.name in CARRIERS):
+    if not (family.loadable or family in CARRIERS):
         return None
     return loading.architecture_of(checkpoint, state)
 
@@ -184,16 +199,22 @@ def _preprocessing(checkpoint: Checkpoint, network: Network | None) -> str:
     return checkpoint.preprocessing or ("" if network is None else network.preprocessing)
 
 
-def _missing(network: Network | None, family: Family, state: Mapping[str, Tensor]) -> tuple[str, ...]:
+def _missing(network: Network | None, family: Family, report: LoadReport) -> tuple[str, ...]:
     """What the network needs and the file lacks, by part of the network."""
     if network is None:
         return (BASE_MODEL,) if family.adapters else ()
-    empty = _empty(network)
-    absent = [key for key in empty.state_dict() if key not in state and key != POSITION_ALIAS]
-    parts = dict.fromkeys(key.split(".")[0] for key in absent)
-    found = [f"{sum(key.startswith(part) for key in absent)} tensors of {part}" for part in parts]
+    parts: dict[str, list[str]] = {}
+    for key in report.missing:
+        part, _, rest = key.partition(".")
+        parts.setdefault(part, []).append(rest)
+    found = [lacking(part, names) for part, names in parts.items()]
     without = isinstance(network, TrackerArchitecture) and not network.memory
     return (*found, *((NO_MEMORY,) if without else ()))
+
+
+def lacking(part: str, names: Sequence[str]) -> str:
+    """Text for what a part of a model lacks."""
+    return f"{len(names)} tensor{'' if len(names) == 1 else 's'} of {part} ({some(names)})"
 
 
 def _empty(network: Network) -> Any:
@@ -210,7 +231,7 @@ def _classes(checkpoint: Checkpoint, family: Family) -> int:
     if checkpoint.head:
         return len(checkpoint.head["label_set"]["labels"])
     tokens = next((len(t) for key, t in checkpoint.state.items() if key.endswith("mask_tokens.weight")), 0)
-    return tokens - 1 if tokens > 4 or (tokens and family.name == "samed-lora") else 0
+    return tokens - 1 if tokens and (tokens != MASK_TOKENS or family is SAMED_LORA) else 0
 
 
 def _adapter_size(state: Mapping[str, Tensor]) -> int:

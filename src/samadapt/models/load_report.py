@@ -43,6 +43,15 @@ class LoadReport:
         groups = ("exact", "resampled", *_REFUSED)
         return ", ".join(f"{len(getattr(self, name))} {name}" for name in groups)
 
+    def refused(self, allow: Sequence[str], groups: Sequence[str] = tuple(_REFUSED)) -> list[str]:
+        """What `require` objects to, one text a group, with the first names of each."""
+        problems = []
+        for group in groups:
+            keys = [key for key in getattr(self, group) if not _allowed(key, group, allow)]
+            if keys:
+                problems.append(f"{len(keys)} {_REFUSED[group]} ({some(keys)})")
+        return problems
+
     def require(self, allow: Sequence[str], *, where: object, looks_like: str, expected: str) -> None:
         """Raise `CheckpointError` for tensors that are dropped, missing or unexpected and that `allow` does not name.
 
@@ -55,11 +64,7 @@ class LoadReport:
         looks_like, expected : str
             What the file seems to be, and what was to be loaded.
         """
-        problems = []
-        for group, meaning in _REFUSED.items():
-            keys = [key for key in getattr(self, group) if not _allowed(key, group, allow)]
-            if keys:
-                problems.append(f"{len(keys)} {meaning} ({_some(keys)})")
+        problems = self.refused(allow)
         if problems:
             raise CheckpointError(
                 f"this looks like {looks_like}; to load it as {expected} leaves {'; '.join(problems)}",
@@ -73,6 +78,7 @@ def _allowed(key: str, group: str, allow: Sequence[str]) -> bool:
     return any(pattern == group or fnmatchcase(key, pattern) for pattern in allow)
 
 
-def _some(keys: Sequence[str], count: int = 3) -> str:
+def some(keys: Sequence[str], count: int = 3) -> str:
+    """The first names, and how many more there are."""
     rest = len(keys) - count
     return ", ".join(keys[:count]) + (f" and {rest} more" if rest > 0 else "")

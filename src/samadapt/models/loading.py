@@ -20,7 +20,7 @@ from samadapt.models.architecture import MASK_TOKENS, Architecture
 from samadapt.models.build import assemble, canonical
 from samadapt.models.convert import infer_architecture, to_meta, to_transformers
 from samadapt.models.families import EDGETAM, MSA, SAM2, SAM3, Family, identify
-from samadapt.models.msa import plain
+from samadapt.models.msa import NO_DECODER, plain
 from samadapt.models.promptable import SamPromptable
 from samadapt.models.read import read_tensors
 from samadapt.models.stem import COLOURS, describe_channels, restore_channels
@@ -198,6 +198,16 @@ def architecture_of(checkpoint: Checkpoint, state: Mapping[str, Tensor]) -> Arch
         return inferred.told({**hub.facts(checkpoint.config), **checkpoint.architecture})
     except CheckpointError as error:
         raise CheckpointError(error.what, where=checkpoint.where, remedy=error.remedy) from error
+
+
+def done_without(state: Mapping[str, Tensor]) -> tuple[str, ...]:
+    """Patterns of what may be left over or lack where a whole model is loaded with what its file holds.
+
+    Adapters are put in afterwards; Medical SAM Adapter also saves image encoders alone.
+    """
+    family = identify(state)
+    alone = family is MSA and not any(key.startswith("mask_decoder.") for key in state)
+    return (*family.extra, *(NO_DECODER if alone else ()))
 
 
 def find(name_or_path: str | Path) -> Checkpoint:

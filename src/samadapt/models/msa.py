@@ -18,8 +18,8 @@ from torch import Tensor
 from samadapt.models.architecture import Architecture
 from samadapt.models.resample import resize_table
 
-ADAPTERS = "*_Adapter.*"
-"""Names that a plain SAM has no place for."""
+NO_DECODER = ("mask_decoder.*", "prompt_encoder.*", "shared_image_embedding.*")
+"""What a file of the image encoder alone lacks."""
 
 TABLE = "vision_encoder.pos_embed"
 _RELATIVE = re.compile(r"\.attn\.rel_([hw])$")
