@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from samadapt.infer.memory import PixelPrompt, track_pixels
 from samadapt.models.convert import from_meta, infer_architecture
 from samadapt.models.sam2.architecture import infer
 from samadapt.models.sam2.names import from_meta as sam2_from_meta
-from samadapt.models.saving import original_state
+from samadapt.models.saving import original_state, save_transformers
 
 TOLERANCE = {"atol": 2e-5, "rtol": 0}
 
@@ -92,6 +93,19 @@ def test_every_tensor_comes_back(saved):
     assert len(given) == len(adapters)
     assert all(any(torch.equal(one, other) for other in given if other.shape == one.shape) for one in adapters)
     assert inspect_any(path).loadable
+
+
+@pytest.mark.parametrize("saved", [name for name in [*SAM, *SAM2] if name.startswith("sam")], indirect=True)
+def test_a_transformers_folder_holds_the_same_network(saved, tmp_path: Path):
+    _, path = saved
+    model = load_model(path, image_size=128 if "sam2" in saved[0] else None)
+    save_transformers(model, tmp_path / "folder")
+    again = load_model(tmp_path / "folder")
+    told = {"assumed": ()} if "sam2" in saved[0] else {"ambiguous_windows": False}
+    assert replace(again.architecture, **told) == replace(model.architecture, **told)
+    one, other = model.sam.state_dict(), again.sam.state_dict()
+    assert set(one) == set(other)
+    assert all(torch.equal(one[key], other[key]) for key in one)
 
 
 def test_heads_of_a_decoder_are_told_beside_the_file(tmp_path: Path):
