@@ -198,3 +198,17 @@ def test_adaptation(small):
     small.decode(small.encode(torch.rand(1, 3, 64, 64))).low_res_logits.sum().backward()
     assert any(".lora." in name for name, _ in trainable_parameters(small))
     inject(fresh("repvit-test", preprocessing="sam2"), DecoderConfig())
+
+
+def test_further_channels(small, tmp_path: Path):
+    from samadapt.models.stem import join_stem, widen
+
+    pixels = torch.rand(1, 4, 64, 64)
+    with torch.no_grad():
+        before = small.encode(pixels[:, :3]).image
+        widen(small, 4)
+        torch.testing.assert_close(small.encode(pixels).image, before)
+        join_stem(small)
+        again = load(save_transformers(small, tmp_path / "wide"))
+        torch.testing.assert_close(again.encode(pixels).image, before)
+    assert again.inputs == 4
