@@ -22,12 +22,13 @@ from harness import record
 from samadapt import models
 from samadapt.models.loading import save_packaged
 
+OPTIMIZER: dict[str, Any] = {"lr": 1e-3, "weight_decay": 0.01, "clip_norm": 1.0}
 COMMON: dict[str, Any] = {
     "task": {"task": "semantic", "detail": 16},
     "image_size": 64,
     "context": 3,
     "balance": {"foreground_share": 0.9},
-    "optimizer": {"lr": 1e-3, "weight_decay": 0.01, "clip_norm": 1.0},
+    "optimizer": OPTIMIZER,
     "augment": {"policy": "safe", "elastic": 0.03},
     "validation": {"every": 1_000_000, "max_cases": 4},
     "batch_size": 16,
@@ -36,7 +37,7 @@ COMMON: dict[str, Any] = {
     "threads": 1,
 }
 METHODS: dict[str, dict[str, Any]] = {
-    "tiny": {"model": "tiny", "method": {"method": "full"}},
+    "tiny": {"model": "tiny", "method": {"method": "full"}, "optimizer": OPTIMIZER | {"encoder_factor": 0.2}},
     "random": {"method": {"method": "full"}},
     "unet": {"model": "unet", "task": {"task": "semantic"}},
 }
@@ -75,7 +76,9 @@ def measured(name: str, store: Path, out: Path, minutes: float) -> dict[str, Any
     """Mean foreground Dice over the test volumes, its interval, and the steps made."""
     fields = COMMON | METHODS[name] | {"data": str(store), "out": out / "train", "max_minutes": minutes}
     fields.setdefault("model", str(untrained(out.parent)))
-    run(fields | {"resume": (out / "train").exists()}, out)
+    manifest = out / "train" / "run.json"
+    if not manifest.exists() or json.loads(manifest.read_text(encoding="utf-8"))["status"] != "done":
+        run(fields | {"resume": manifest.exists()}, out)
     samadapt.evaluate(model=str(out / "train"), data=store, prompts=["none"], out=out / "test", resume=True)
     entries = json.loads((out / "test" / "summary.json").read_text(encoding="utf-8"))
     wanted = ("mean without background", "dice")
