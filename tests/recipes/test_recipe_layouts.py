@@ -197,6 +197,16 @@ def test_gid_moves_classes_up_and_ignores_undefined(tmp_path):
     assert (values["water_1"][:4] == found.label_set.ignore).all()
 
 
+def test_gid_tiles_count_undefined_as_background_if_asked(tmp_path):
+    root = folders.write_gid(tmp_path)
+    found = recipes.get("gid-mtl5").find(root, unlabelled="background")
+    values = {case.name: case.load().label.values for case in found.cases}["water_1"]
+    assert (values[:4] == 0).all()
+    assert values[10, 0] == 5
+    with pytest.raises(ConfigError, match="ignore or background"):
+        recipes.get("gid-mtl5").find(root, unlabelled="black")
+
+
 def test_dubai_colours_and_tiles(tmp_path):
     found = recipes.get("dubai-aerial").find(folders.write_dubai(tmp_path))
     assert sorted({case.patient for case in found.cases}) == ["Tile1", "Tile2", "Tile3"]

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from fake import aerial, flare22, infrared, sammed2d, synapse
+from fake import aerial, flare22, folders, infrared, sammed2d, synapse
 from samadapt.cli.main import main
 from samadapt.core.errors import ConfigError, DataError, RunFolderError
 from samadapt.core.manifest import read_run
 from samadapt.data.phantoms import write_multiphase
+from samadapt.data.store import Store
 from samadapt.study import studies
 from samadapt.study.studies import run as engine
 from samadapt.study.studies.plan import StudyPlan
@@ -93,6 +94,17 @@ def test_runs_to_its_page(name, data, small_model, tmp_path):
     assert len(ran) >= 2
     manifest = read_run(result.folder)
     assert (manifest["kind"], manifest["status"]) == ("study", "done")
+
+
+def test_the_land_study_takes_labelled_tiles_too(small_model, tmp_path):
+    root = folders.write_gid(tmp_path / "GID-MTL5")
+    fields = {"data": {"gid": str(root)}, "models": {"sam": str(small_model)}, "smoke": True}
+    result = study(study="gid", out=tmp_path / "run", **fields)
+    store = Store.open(result.folder / "store")
+    assert [dataset["name"] for dataset in store.datasets] == ["gid-mtl5"]
+    assert {0} < set(store.labels(0, 0).flat) <= {0, 1, 2, 3, 4, 5}
+    assert result.page is not None
+    assert "Published for GID" in result.page.read_text(encoding="utf-8")
 
 
 def test_goes_on_where_it_was_interrupted(data, small_model, tmp_path, monkeypatch):

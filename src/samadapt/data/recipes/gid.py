@@ -16,6 +16,19 @@ PALETTE = {"#FF0000": 1, "#00FF00": 2, "#00FFFF": 3, "#FFFF00": 4, "#0000FF": 5}
 _UNLABELLED = 255
 
 
+def is_background(unlabelled: str | None) -> bool:
+    """True if pixels without a class count as background, False if they are ignored.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither None nor one of the two words.
+    """
+    if unlabelled not in (None, "ignore", "background"):
+        raise ConfigError(f"unlabelled is ignore or background, not {unlabelled!r}", where="options.unlabelled")
+    return unlabelled == "background"
+
+
 class Gid(Folder):
     """`image_RGB/<scene>.tif` with `label_5classes/<scene>_label.tif`, cut into tiles of `tile_px` (512).
 
@@ -54,8 +67,6 @@ class Gid(Folder):
 
     def find(self, source: Path, unlabelled: Literal["ignore", "background"] | None = None, **options: Any) -> Found:
         """List the tiles; see `FolderOptions`, and `unlabelled` above."""
-        if unlabelled not in (None, "ignore", "background"):
-            raise ConfigError(f"unlabelled is ignore or background, not {unlabelled!r}", where="options.unlabelled")
-        if unlabelled == "background":
+        if is_background(unlabelled):
             options = {"colours": PALETTE | {"#000000": 0}} | options
         return super().find(source, **options)

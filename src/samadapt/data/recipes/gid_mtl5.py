@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
-from samadapt.data.recipes.base import RecipeInfo
+from samadapt.data.recipes.base import Found, RecipeInfo
 from samadapt.data.recipes.folder import Folder, groups
 from samadapt.data.recipes.folder_options import FolderOptions
+from samadapt.data.recipes.gid import is_background
 
 UNDEFINED = 255
+VALUES = {0: 1, 1: 2, 2: 3, 3: 4, 4: 5, 5: UNDEFINED}
+"""Grey value of the label file to label value."""
 
 
 class GidMtl5(Folder):
     """`images/<scene>_<n>.tif` (or image/) and grey labels of the same name in labels/ (or label_gray/).
 
-    The file's 0 is a class (built-up), so all classes move up by one; 5 (undefined) becomes 255 and is ignored.
+    The file's 0 is a class (built-up), so all classes move up by one; 5 (undefined) becomes 255 and is ignored, or
+    with ``unlabelled="background"`` becomes background, as in `Gid`.
     """
 
     info: ClassVar[RecipeInfo] = RecipeInfo(
@@ -31,7 +35,7 @@ class GidMtl5(Folder):
     )
     settings: ClassVar[FolderOptions] = FolderOptions(
         names={1: "built-up", 2: "farmland", 3: "forest", 4: "meadow", 5: "water"},
-        values={0: 1, 1: 2, 2: 3, 3: 4, 4: 5, 5: UNDEFINED},
+        values=VALUES,
         ignore=UNDEFINED,
         threshold=None,
         modality="RGB",
@@ -41,3 +45,9 @@ class GidMtl5(Folder):
         """True if images are TIFF files named by scene class and number."""
         pattern = re.compile(r"(built-?_?up|farmland|forest|meadow|water)_\d+\.tif", re.IGNORECASE)
         return any(pattern.fullmatch(p.name) for g in groups(Path(source), self.settings) for p in g.images.iterdir())
+
+    def find(self, source: Path, unlabelled: Literal["ignore", "background"] | None = None, **options: Any) -> Found:
+        """List the tiles; see `FolderOptions`, and `unlabelled` above."""
+        if is_background(unlabelled):
+            options = {"values": VALUES | {5: 0}} | options
+        return super().find(source, **options)
