@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,24 @@ def test_page_draws_the_curve(found):
     assert page.count("<svg") == 1
     assert "From 1 to 3 patients Dice goes from" in page
     assert "One seed" in page
+
+
+def test_methods_are_lines_of_one_chart(found, fields, tmp_path: Path):
+    other = scaling(**fields | {"out": tmp_path / "other"}, fractions=(1.0,))
+    page = scaling_page([found.folder, other.folder], tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.count("<svg") == 1
+    assert "study and other on" in page
+    assert "patients, Dice of other is" in page
+    assert {"study, without prompts", "other, without prompts"} <= {text.strip() for text in re.split("<[^>]*>", page)}
+
+
+def test_parts_start_from_a_published_training(fields, tmp_path: Path):
+    config = load_config(ScalingConfig, values=fields | {"recipe": "sirst-lora", "train": {"schedule": {"warmup": 3}}})
+    made = config.training(0.5, 3)
+    assert (made.schedule.warmup, made.schedule.horizon, made.balance.foreground_share) == (3, 1.25, 0.8)
+    assert (made.seed, made.train_fraction, made.data) == (3, 0.5, str(fields["data"]))
+    with pytest.raises(ConfigError, match="did you mean 'sirst-lora'"):
+        scaling(**fields | {"recipe": "sirst-loro", "out": tmp_path / "none"})
 
 
 def test_resumed_study_takes_new_seeds_and_keeps_the_rest(found, fields, monkeypatch: pytest.MonkeyPatch):

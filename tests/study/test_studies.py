@@ -47,7 +47,12 @@ CASES: dict[str, tuple[dict[str, str], tuple[str, ...], dict[str, Any], str]] = 
         {"sweep": {"prompts": ["point:1", "point:5"], "image_sizes": [64]}},
         "arterial",
     ),
-    "data-scaling": ({"images": "flare22"}, ("sam",), {"unet-20": {"specialist": {"width": 4}}}, "liver"),
+    "data-scaling": (
+        {"images": "flare22"},
+        ("sam",),
+        {"u-net": {"train": {"specialist": {"width": 4}}}},
+        "patients Dice of u-net goes from",
+    ),
 }
 NAMES = {"sirst": "SIRST-5K", "sammed2d": "data_demo"}
 
@@ -105,6 +110,27 @@ def test_the_land_study_takes_labelled_tiles_too(small_model, tmp_path):
     assert {0} < set(store.labels(0, 0).flat) <= {0, 1, 2, 3, 4, 5}
     assert result.page is not None
     assert "Published for GID" in result.page.read_text(encoding="utf-8")
+
+
+def test_settings_of_a_stage_change_what_they_name_and_keep_the_rest(data, small_model, tmp_path):
+    fields = fields_of("gid", data, small_model)
+    stages = {"store": {"options": {"tile_px": 64}}, "lora": {"schedule": {"warmup": 3}}, "train": {"log_every": 1}}
+    result = study(**fields | {"stages": stages}, out=tmp_path / "run")
+    store = Store.open(result.folder / "store")
+    assert store.cases[0].grid.shape[-2:] == (64, 64)
+    assert store.label_set.ignore is None or not (store.labels(0, 0) == store.label_set.ignore).any()
+    learnt = read_run(result.folder / "lora")["config"]
+    assert (learnt["schedule"]["warmup"], learnt["schedule"]["horizon"], learnt["log_every"]) == (3, 1.25, 1)
+    assert learnt["validation"]["max_slices"] == 2
+
+
+def test_an_optional_model_is_left_out_when_told(data, small_model, tmp_path):
+    given = {"models": {"sam": str(small_model), "sam2": "none"}, "data": {"sirst": str(data("sirst"))}}
+    result = study(study="sirst", **given, smoke=True, out=tmp_path / "run")
+    assert result.left_out == ("sam2-zero-shot",)
+    assert result.complete
+    needs = {need.name: need for need in study(study="sirst", models={"sam": "none"}, check=True).needs}
+    assert not needs["sam"].is_there
 
 
 def test_goes_on_where_it_was_interrupted(data, small_model, tmp_path, monkeypatch):

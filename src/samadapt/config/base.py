@@ -50,6 +50,8 @@ def load_config(
 ) -> C:
     """Build a configuration from a YAML file, then `values`, then ``key.sub=value`` overrides.
 
+    A group in `values` changes the keys that it names and leaves the file's others (see `merged`).
+
     A file may begin with ``base: other.yaml``, a file beside it whose keys hold where the file itself has none.
 
     Raises
@@ -59,7 +61,8 @@ def load_config(
     """
     tree = _read_yaml(file) if file else {}
     for key, value in (values or {}).items():
-        _put(tree, key, value)
+        changed = merged(tree, {key: value})
+        _put(tree, key, changed[key])
     for item in overrides:
         key, separator, text = item.partition("=")
         if not separator:
@@ -90,16 +93,16 @@ def _read_yaml(file: str | Path, children: tuple[Path, ...] = ()) -> dict[str, A
     base = Path(file).parent / str(tree.pop("base"))
     if base.resolve() in (above := (*children, Path(file).resolve())):
         raise ConfigError(f"the file is its own base, through {base.name}", where=file)
-    return _merged(_read_yaml(base, above), tree)
+    return merged(_read_yaml(base, above), tree)
 
 
-def _merged(base: dict[str, Any], tree: dict[str, Any]) -> dict[str, Any]:
+def merged(base: dict[str, Any], tree: dict[str, Any]) -> dict[str, Any]:
     """`tree` over `base`, group by group; a group of another kind (``method: {method: ...}``) replaces the base's."""
     found = base | tree
     for key in base.keys() & tree.keys():
         one, other = base[key], tree[key]
         if isinstance(one, dict) and isinstance(other, dict) and other.get(key, one.get(key)) == one.get(key):
-            found[key] = _merged(one, other)
+            found[key] = merged(one, other)
     return found
 
 

@@ -17,6 +17,7 @@ from samadapt.core.manifest import RUN_FILE, close_run, open_run, read_run
 from samadapt.core.progress import say
 from samadapt.study.config import EvaluateConfig
 from samadapt.study.rows import to_csv
+from samadapt.train import recipes
 from samadapt.train.config import TrainConfig
 
 ROWS = "scaling.csv"
@@ -31,6 +32,7 @@ class ScalingConfig(Config):
         (0.125, 0.25, 0.5, 1.0), min_length=1, description="Shares of the patients of the training split."
     )
     seeds: tuple[int, ...] = Field((0,), min_length=1, description="Seeds of training and of the choice of patients.")
+    recipe: str = Field("", description="Published training that every part starts from; samadapt recipes lists them.")
     train: dict[str, Any] = Field(
         default_factory=lambda: {"steps": 600},
         description="Fields of a training, the same for every part; data, out, seed and train_fraction are set.",
@@ -51,7 +53,8 @@ class ScalingConfig(Config):
     def training(self, fraction: float, seed: int) -> TrainConfig:
         """Configuration of one training."""
         fixed = {"data": str(self.data), "out": self.folder("train", fraction, seed), "seed": seed}
-        return load_config(TrainConfig, values=self.train | fixed | {"train_fraction": fraction})
+        file = recipes.get(self.recipe).path if self.recipe else None
+        return load_config(TrainConfig, file, values=self.train | fixed | {"train_fraction": fraction})
 
     def measurement(self, fraction: float, seed: int) -> EvaluateConfig:
         """Configuration of one evaluation."""

@@ -13,6 +13,8 @@ from samadapt.study.studies.plan import DataNeed, ModelNeed, StudyConfig, StudyP
 
 SMOKE_MODEL = "tiny"
 """Stands for every model of a smoke run that is not given another."""
+LEFT_OUT = "none"
+"""Given for an optional model, its stages are left out even where its weights could be downloaded."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,8 @@ def _data_need(name: str, need: DataNeed, given: Path | None) -> Need:
 
 def _model_need(name: str, need: ModelNeed, config: StudyConfig) -> Need:
     value = config.models.get(name) or (SMOKE_MODEL if config.smoke and need.model not in SPECIALISTS else need.model)
+    if value == LEFT_OUT and need.optional:
+        return Need(name, "model", "", "", need.how or _how_to_get(need.model), True)
     return Need(name, "model", value, _model_found(value), need.how or _how_to_get(value), need.optional)
 
 

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from samadapt.config import Config
 
-Kind = Literal["prepare", "train", "evaluate", "sweep"]
+Kind = Literal["prepare", "train", "evaluate", "sweep", "scaling"]
 
 
 class DataNeed(Config):
@@ -36,7 +36,8 @@ class Stage(Config):
     name: str = Field(pattern=r"[a-z0-9][a-z0-9-]*", description="Folder of its results")
     kind: Kind = Field(description="Which command")
     recipe: str | None = Field(
-        None, description="train: published training, sweep: configuration of that name, which it starts from"
+        None,
+        description="train, scaling: published training, sweep: configuration of that name, which it starts from",
     )
     settings: dict[str, Any] = Field({}, description="Fields of the command's configuration")
 
@@ -82,7 +83,9 @@ class StudyConfig(Config):
     check: bool = Field(False, description="Only say what is there and what is missing.")
     out: Path | None = Field(None, description="Folder for everything the study makes; runs/study-NAME if not given.")
     data: dict[str, Path] = Field({}, description="Folder of each dataset, by the study's name for it.")
-    models: dict[str, str] = Field({}, description="Models to use instead of the study's, by its name for them.")
+    models: dict[str, str] = Field(
+        {}, description="Models to use instead of the study's, by its name for them; none leaves an optional one out."
+    )
     stages: dict[str, dict[str, Any]] = Field({}, description="Settings to change, by stage or by command.")
     smoke: bool = Field(
         False,

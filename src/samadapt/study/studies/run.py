@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from samadapt.config import load_config
+from samadapt.config import load_config, merged
 from samadapt.core.errors import DataError
 from samadapt.core.manifest import RUN_FILE, close_run, open_run, read_run
 from samadapt.core.progress import say
@@ -16,15 +16,17 @@ from samadapt.study import studies
 from samadapt.study.studies.check import Need, described, needs_of, require
 from samadapt.study.studies.plan import Stage, StudyConfig, StudyPlan
 
+_SMOKE_TRAINING: dict[str, Any] = {
+    **{"image_size": 64, "batch_size": 2, "steps": 2, "epochs": None, "max_minutes": None, "accumulate": 1},
+    **{"num_workers": 0, "threads": 1, "precision": "fp32"},
+    "validation": {"max_cases": 1, "max_slices": 2},
+}
 SMOKE: dict[str, dict[str, Any]] = {
     "prepare": {"workers": 0},
-    "train": {
-        **{"image_size": 64, "batch_size": 2, "steps": 2, "epochs": None, "max_minutes": None, "accumulate": 1},
-        **{"num_workers": 0, "threads": 1, "precision": "fp32"},
-        "validation": {"max_cases": 1, "max_slices": 2},
-    },
+    "train": _SMOKE_TRAINING,
     "evaluate": {"max_cases": 2, "image_size": None},
     "sweep": {"max_cases": 1, "image_sizes": [64]},
+    "scaling": {"max_cases": 2, "fractions": [0.5, 1.0], "train": _SMOKE_TRAINING},
 }
 """Settings of each command in a smoke run."""
 
@@ -127,9 +129,10 @@ def _run_stage(stage: Stage, config: StudyConfig, settings: dict[str, Any], out:
         say(f"{stage.name}: done before")
         return
     say(f"{stage.name}: {stage.kind}")
-    smoke = SMOKE[stage.kind] if config.smoke else {}
-    changed = config.stages.get(stage.kind, {}) | config.stages.get(stage.name, {})
-    values = settings | smoke | changed | {"out": str(out)}
+    values = merged(settings, SMOKE[stage.kind] if config.smoke else {})
+    for key in (stage.kind, stage.name):
+        values = merged(values, config.stages.get(key, {}))
+    values |= {"out": str(out)}
     if stage.kind != "prepare":
         values |= {"resume": out.exists()}
     began = time.perf_counter()
@@ -189,18 +192,26 @@ def _sweep(stage: Stage, values: dict[str, Any]) -> None:
     sweep(load_config(SweepConfig, file, values=values))
 
 
+def _scaling(stage: Stage, values: dict[str, Any]) -> None:
+    from samadapt.study.scaling import ScalingConfig, scaling
+
+    scaling(load_config(ScalingConfig, values={"recipe": stage.recipe or ""} | values))
+
+
 _COMMANDS: dict[str, Callable[[Stage, dict[str, Any]], None]] = {
     "prepare": _prepare,
     "train": _train,
     "evaluate": _evaluate,
     "sweep": _sweep,
+    "scaling": _scaling,
 }
 
 
 def _page(plan: StudyPlan, places: Mapping[str, Path], folder: Path) -> Path:
-    """One page of all that was measured; a study that is one sweep ends in the sweep's page."""
+    """One page of all that was measured; a study of one sweep ends in its page, one of scalings in their curves."""
     from samadapt.report import report
     from samadapt.report.compare import compare
+    from samadapt.report.scaling import scaling_page
 
     kinds = {stage.name: stage.kind for stage in plan.stages}
     measured = [name for name in places if kinds[name] == "evaluate"]
@@ -210,6 +221,9 @@ def _page(plan: StudyPlan, places: Mapping[str, Path], folder: Path) -> Path:
         return compare(runs, folder / "report.html", external=external, anyway=True)
     if runs:
         return report(runs, folder / "report.html")
+    scaled = [places[name] for name in places if kinds[name] == "scaling"]
+    if scaled:
+        return scaling_page(scaled, folder / "report.html")
     swept = [places[name] / "page.html" for name in places if kinds[name] == "sweep"]
     if not swept:
         raise DataError("no stage measured anything: every model or dataset was left out", where=folder)
