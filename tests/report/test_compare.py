@@ -204,8 +204,17 @@ def test_conventions_stand_on_the_page_of_a_comparison(make, runs, tmp_path):
     values = ("transunet", "box", "model", "predicted", "mean without background", "dice", 0.8123, "voxel", 12, 0)
     (runs[0] / "conventions.json").write_text(json.dumps([dict(zip(names, values))]))
     page = compare(runs, tmp_path / "compare.html").read_text(encoding="utf-8")
-    assert "One prediction, 1 conventions" in page
+    assert "Under the convention “transunet”" in page
+    assert "never compare two of them" not in page
     assert "0.812" in page
+
+
+def test_pictures_without_spacing_are_measured_in_pixels(make, runs, tmp_path):
+    said = "it counts as 1 mm"
+    assert said not in compare(runs, tmp_path / "volumes.html").read_text(encoding="utf-8")
+    facts = {"pictures": True, "spacing_mm": [[1.0, 1.0, 1.0]]}
+    both = [make.evaluation(tmp_path / f"m{k}", BOX, draw=k, cases=6, model=f"m{k}", **facts) for k in range(2)]
+    assert compare(both, tmp_path / "pictures.html").read_text(encoding="utf-8").count(said) == 3
 
 
 def test_medsams_published_figures_stand_beside_its_runs(make, runs, tmp_path):

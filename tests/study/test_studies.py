@@ -124,11 +124,12 @@ def test_settings_of_a_stage_change_what_they_name_and_keep_the_rest(data, small
     assert learnt["validation"]["max_slices"] == 2
 
 
-def test_an_optional_model_is_left_out_when_told(data, small_model, tmp_path):
+def test_an_optional_model_is_left_out_when_told(data, small_model, tmp_path, capsys):
     given = {"models": {"sam": str(small_model), "sam2": "none"}, "data": {"sirst": str(data("sirst"))}}
     result = study(study="sirst", **given, smoke=True, out=tmp_path / "run")
     assert result.left_out == ("sam2-zero-shot",)
     assert result.complete
+    assert "left out without sam2: 1 of 5 stages" in capsys.readouterr().err
     needs = {need.name: need for need in study(study="sirst", models={"sam": "none"}, check=True).needs}
     assert not needs["sam"].is_there
 

@@ -62,17 +62,16 @@ def _averages(run: Run, conditions: list[Condition], slug: str, title: str) -> T
         "The same predictions under every convention that was asked for: the mean over all labels but the background. "
         "A dash: the source of the convention has no such figure."
     )
+    several = len(names) > 1
     notes = (
-        "Figures of one column differ though every mask is the same: never compare two of them. HD95 is in the unit "
-        "under it.",
+        *several * ("Figures of one column differ though every mask is the same: never compare two of them.",),
+        "HD95 is in the unit under it.",
         "Every case, label and figure, also those that a source does not have, is in conventions.csv and "
         "conventions.json of the run folder.",
     )
     lines = tuple(Line(name, _line(name, values, conditions)) for name in names)
-    return Table(
-        f"conventions{slug}", f"One prediction, {len(names)} conventions{title}", caption, "Convention", tuple(columns),
-        lines, notes,
-    )  # fmt: skip
+    head = f"One prediction, {len(names)} conventions" if several else f"Under the convention “{names[0]}”"
+    return Table(f"conventions{slug}", f"{head}{title}", caption, "Convention", tuple(columns), lines, notes)
 
 
 def _values(run: Run) -> dict[Key, Mapping[str, Any]]:

@@ -10,6 +10,7 @@ from samadapt.metrics import Difference, paired_difference, with_holm
 from samadapt.report.grid import NOTHING, Cell, Column, Line, Table, number, p_text, span
 from samadapt.report.methods import Method
 from samadapt.report.organs import DICE, FEW_CASES, labels_of
+from samadapt.report.runs import spacing_notes
 
 LEVEL = 0.05
 MANY = 8
@@ -45,6 +46,7 @@ def methods_table(methods: list[Method]) -> Table:
     notes = (
         "Time a slice is that of a whole run, for all its prompt policies together; memory is the peak of its process.",
         "HD95 leaves out organs that were missed or invented: read it beside the table of boundary distances.",
+        *spacing_notes(m.condition.run for m in methods),
     )
     rows = tuple(
         Line(m.name, (*line, *(cost[place] for place in used))) for m, line, cost in zip(methods, lines, costs)

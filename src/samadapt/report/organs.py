@@ -10,6 +10,7 @@ from typing import Any
 from samadapt.report.conditions import WITH, WITHOUT, Condition
 from samadapt.report.grid import NOTHING, Cell, Column, Line, Table, number, span
 from samadapt.report.published import Published, published_for
+from samadapt.report.runs import spacing_notes
 
 FEW_CASES = 10
 
@@ -46,7 +47,8 @@ def boundary_tables(conditions: list[Condition]) -> list[Table]:
         "missed and invented fewest."
     )
     tolerance = "The tolerance of NSD stands under the label: a boundary that lies within it counts as right."
-    tables = _table(HD95, conditions, (left_out,)), _table(NSD, conditions, (tolerance,))
+    pixels = spacing_notes(c.run for c in conditions)
+    tables = _table(HD95, conditions, (left_out, *pixels)), _table(NSD, conditions, (tolerance, *pixels))
     return [table for table in tables if table is not None]
 
 

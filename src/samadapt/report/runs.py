@@ -82,6 +82,19 @@ class Run:
         return ", ".join(map(str, names)) or Path(str(self.config.get("data", "data"))).name
 
 
+def spacing_notes(runs: Iterable[Run]) -> tuple[str, ...]:
+    """What a reader of millimetres must know where the cases are pictures without the size of a pixel."""
+    facts = [run.facts for run in runs if run.kind == "evaluate"]
+    if not any(one.get("pictures") and _is_one(one.get("spacing_mm") or ()) for one in facts):
+        return ()
+    return ("The pictures do not say how large a pixel is: it counts as 1 mm, so these distances are pixels.",)
+
+
+def _is_one(spacings: Iterable[Iterable[float]]) -> bool:
+    steps = {step for spacing in spacings for step in spacing}
+    return steps == {1.0}
+
+
 def read_runs(folders: Iterable[str | Path]) -> list[Run]:
     """Runs of some folders, each folder once.
 

@@ -262,6 +262,7 @@ def _facts(
         "convention": config.convention,
         "conventions": list(config.conventions),
         "spacing_mm": [list(s) for s in spacings],
+        "pictures": not any(store.cases[case].is_volume for case in cases),
         "seed": config.seed,
     }
 

@@ -205,6 +205,7 @@ def _facts(references: References, subjects: list[Subject], config: ScoreConfig)
         "convention": config.convention,
         "conventions": list(config.conventions),
         "spacing_mm": [list(s) for s in sorted(spacings)[:8]],
+        "pictures": not any(subject.is_volume for subject in subjects),
         "seed": config.seed,
         **{key: value for key, value in cost.items() if value is not None},
     }

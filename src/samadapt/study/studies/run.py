@@ -93,9 +93,9 @@ def study(config: StudyConfig | None = None, **fields: Any) -> StudyResult:
     needs = needs_of(plan, config)
     if config.check:
         return StudyResult(folder, None, tuple(needs))
-    for line in (line for need in needs for line in described(need)):
-        say(line)
     require(plan, needs)
+    for line in (line for need in needs if need.is_there for line in described(need)):
+        say(line)
     identity = {"plan": plan.model_dump(mode="json")} | config.model_dump(mode="json", exclude={"out", "resume"})
     manifest = open_run(folder, "study", identity, resume=config.resume)
     began = time.perf_counter()
@@ -113,14 +113,15 @@ def _run_stages(
     places: dict[str, Path] = {}
     left_out: list[str] = []
     for stage in plan.stages:
-        lacking = sorted(stage.references() - known.keys())
-        if lacking:
+        if stage.references() - known.keys():
             left_out.append(stage.name)
-            say(f"{stage.name}: left out without {', '.join(lacking)}")
             continue
         places[stage.name] = folder / stage.name
         known[stage.name] = str(places[stage.name])
         _run_stage(stage, config, _resolved(stage.settings, known), places[stage.name])
+    if left_out:
+        lacking = ", ".join(need.name for need in needs if not need.is_there)
+        say(f"left out without {lacking}: {len(left_out)} of {len(plan.stages)} stages")
     return places, left_out
 
 
