@@ -114,13 +114,13 @@ def test_the_land_study_takes_labelled_tiles_too(small_model, tmp_path):
 
 def test_settings_of_a_stage_change_what_they_name_and_keep_the_rest(data, small_model, tmp_path):
     fields = fields_of("gid", data, small_model)
-    stages = {"store": {"options": {"tile_px": 64}}, "lora": {"schedule": {"warmup": 3}}, "train": {"log_every": 1}}
+    stages = {"store": {"options": {"tile_px": 64}}, "lora": {"schedule": {"warmup": 3}}, "train": {"batch_size": 1}}
     result = study(**fields | {"stages": stages}, out=tmp_path / "run")
     store = Store.open(result.folder / "store")
     assert store.cases[0].grid.shape[-2:] == (64, 64)
     assert store.label_set.ignore is None or not (store.labels(0, 0) == store.label_set.ignore).any()
     learnt = read_run(result.folder / "lora")["config"]
-    assert (learnt["schedule"]["warmup"], learnt["schedule"]["horizon"], learnt["log_every"]) == (3, 1.25, 1)
+    assert (learnt["schedule"]["warmup"], learnt["schedule"]["horizon"], learnt["batch_size"]) == (3, 1.25, 1)
     assert learnt["validation"]["max_slices"] == 2
 
 
