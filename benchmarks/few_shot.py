@@ -79,8 +79,10 @@ def measured(name: str, store: Path, out: Path, minutes: float) -> dict[str, Any
     manifest = out / "train" / "run.json"
     if not manifest.exists() or json.loads(manifest.read_text(encoding="utf-8"))["status"] != "done":
         run(fields | {"resume": manifest.exists()}, out)
-    samadapt.evaluate(model=str(out / "train"), data=store, prompts=["none"], out=out / "test", resume=True)
-    entries = json.loads((out / "test" / "summary.json").read_text(encoding="utf-8"))
+    summary = out / "test" / "summary.json"
+    if not summary.exists():
+        samadapt.evaluate(model=str(out / "train"), data=store, prompts=["none"], out=out / "test", resume=True)
+    entries = json.loads(summary.read_text(encoding="utf-8"))
     wanted = ("mean without background", "dice")
     found = next(e for e in entries if (e["name"], e["figure"]) == wanted)
     steps = json.loads((out / "train" / "run.json").read_text(encoding="utf-8"))["steps"]
@@ -112,7 +114,7 @@ def draw(figures: dict[str, Any], sizes: list[int], methods: list[str], path: Pa
     axes.minorticks_off()
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", alpha=0.3)
-    axes.legend(frameon=False, loc="lower right")
+    axes.legend(frameon=False, loc="upper left")
     figure.savefig(path, dpi=150)
 
 

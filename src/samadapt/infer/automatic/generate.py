@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from samadapt.config import load_config
-from samadapt.core.errors import PromptError
+from samadapt.core.errors import ConfigError, PromptError
 from samadapt.core.image import Image
+from samadapt.infer.automatic.closer import closer_masks
 from samadapt.infer.automatic.enlarge import Enlarger
 from samadapt.infer.automatic.grid import Crop, crops_of, point_grid
 from samadapt.infer.automatic.masks import AutomaticMask, box_of_mask
@@ -49,7 +50,7 @@ def automatic_masks(
     **options
         Other fields of `MaskOptions`: `pred_iou_thresh`, `stability_score_thresh`, `stability_score_offset`,
         `box_nms_thresh`, `crop_n_layers`, `crop_nms_thresh`, `crop_overlap_ratio`, `crop_n_points_downscale_factor`,
-        `min_mask_region_area`, `points_per_batch`, `use_m2m`, `multimask`.
+        `closer`, `min_mask_region_area`, `points_per_batch`, `use_m2m`, `multimask`.
 
     Returns
     -------
@@ -93,6 +94,8 @@ def masks_of(model: Any, pixels: NDArray[np.float32], options: MaskOptions) -> l
             remedy="Use samadapt.infer.semantic.segment, or load the base model without this adapter.",
         )
     options = options_for(model, options)
+    if options.closer:
+        return _closer(model, pixels, options)
     height, width = pixels.shape[:2]
     crops = crops_of((height, width), options.crop_n_layers, options.crop_overlap_ratio)
     with evaluating(model):
@@ -100,6 +103,20 @@ def masks_of(model: Any, pixels: NDArray[np.float32], options: MaskOptions) -> l
     if len(crops) > 1:
         smallness = [1 / (mask.crop_xywh[2] * mask.crop_xywh[3]) for mask in found]
         found = _without_duplicates(found, smallness, options.crop_nms_thresh)
+    return _cleaned(found, options) if options.min_mask_region_area else found
+
+
+def _closer(model: Any, pixels: NDArray[np.float32], options: MaskOptions) -> list[AutomaticMask]:
+    """Masks of clicks that are answered from close by."""
+    if not getattr(model, "zoom", 0):
+        raise ConfigError(
+            f"{model.name} was trained on whole images",
+            where="closer",
+            remedy="Use crop_n_layers=1 to look at parts of the image.",
+        )
+    with evaluating(model):
+        found = list(closer_masks(model, pixels, options))
+    found = _without_duplicates(found, [mask.predicted_iou for mask in found], options.box_nms_thresh)
     return _cleaned(found, options) if options.min_mask_region_area else found
 
 

@@ -29,6 +29,9 @@ class MaskOptions(Config):
     crop_n_points_downscale_factor: int = Field(1, ge=1, description="Divides the points along a side in each layer.")
     min_mask_region_area: int = Field(0, ge=0, description="Fills holes and drops islands below so many pixels.")
     use_m2m: bool = Field(False, description="Draws every mask once more from its point and itself, as SAM 2 offers.")
+    closer: bool = Field(
+        False, description="Answers every point from a closer look, as a click is (tiny): finds small things, slower."
+    )
     multimask: bool | None = Field(None, description="Three masks of each point; none: if the model was trained so.")
 
 

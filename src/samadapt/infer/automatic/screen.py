@@ -66,8 +66,8 @@ class Screen:
         self, low_res: NDArray[np.float32], possible: NDArray[np.bool_], iou: float, point: int
     ) -> AutomaticMask | None:
         logits, corner = self.enlarger.enlarge(low_res, possible)
-        mask, stability = logits > 0, _stability(logits, self.options.stability_score_offset)
-        if not mask.any() or stability < self.options.stability_score_thresh:
+        mask, firm = logits > 0, stability(logits, self.options.stability_score_offset)
+        if not mask.any() or firm < self.options.stability_score_thresh:
             return None
         y, x = self.crop.y0 + corner[0], self.crop.x0 + corner[1]
         x0, y0, x1, y1 = box_of_mask(mask)
@@ -76,10 +76,10 @@ class Screen:
             return None
         rle = encode(mask[y0 : y1 + 1, x0 : x1 + 1], inside=self.image_hw, offset_yx=(box[1], box[0]))
         px, py = (float(v) for v in self.points[point] + (self.crop.x0, self.crop.y0))
-        return AutomaticMask(rle, box, iou, stability, (px, py), self.crop.xywh)
+        return AutomaticMask(rle, box, iou, firm, (px, py), self.crop.xywh)
 
 
-def _stability(logits: NDArray[np.float32], offset: float) -> float:
+def stability(logits: NDArray[np.float32], offset: float) -> float:
     """Pixels above `offset` for each pixel above minus `offset`; 0 where there is none."""
     inside, outside = int(np.count_nonzero(logits > offset)), int(np.count_nonzero(logits > -offset))
     return inside / max(outside, 1)
