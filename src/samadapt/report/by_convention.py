@@ -49,8 +49,10 @@ def convention_tables(runs: list[Run], conditions: list[Condition]) -> list[Tabl
     return [table for table in found if table is not None]
 
 
-def _averages(run: Run, conditions: list[Condition], slug: str, title: str) -> Table:
+def _averages(run: Run, conditions: list[Condition], slug: str, title: str) -> Table | None:
     values = _values(run)
+    if not values:
+        return None  # only figures that were counted over the whole set
     columns = [
         replace(c.column, head=head, kind="plain", over=f"{c.column.over}, {c.column.head}")
         for c in conditions
