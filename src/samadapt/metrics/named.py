@@ -109,7 +109,7 @@ _MEDPY = Convention(
 
 _MEDSAM = Convention(
     "medsam",
-    "Ma et al. 2024, Nat Commun 15:654 (bowang-lab/MedSAM, issue 109); surfaces of DeepMind",
+    "Ma et al. 2024, Nat Commun 15:654 (bowang-lab/MedSAM#109); surfaces of DeepMind",
     _policies(EmptyPolicy(NAN, 0, 0), EmptyPolicy(NAN, INF, INF)),
     unit="voxel",
     nsd_unit="voxel",

@@ -110,8 +110,13 @@ def empty_sam2(architecture: Sam2Architecture) -> Any:
     from samadapt.models.sam2.video import Sam2VideoModel
 
     kind = Sam2VideoModel if architecture.memory else Sam2Model
+    return on_meta(kind, sam2_config(architecture), architecture)
+
+
+def on_meta(kind: Any, config: Any, architecture: TrackerArchitecture) -> Any:
+    """transformers' model `kind` of a configuration, on the meta device, with a memory of the right width."""
     with torch.device("meta"):
-        sam = kind._from_config(sam2_config(architecture), attn_implementation="sdpa")
+        sam = kind._from_config(config, attn_implementation="sdpa")
         if architecture.memory:
             fit_memory_width(sam, architecture)
     return sam

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from samadapt.core.errors import CheckpointError
 from samadapt.models import preprocess
-from samadapt.models.sam2.architecture import Sam2Architecture, infer
+from samadapt.models.sam2.architecture import Sam2Architecture, TrackerArchitecture, infer
 from samadapt.models.sam2.build import assemble
 from samadapt.models.sam2.names import to_transformers
 from samadapt.models.sam2.promptable import Sam2Promptable
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from samadapt.models.convert import Shapes
     from samadapt.models.loading import Checkpoint
+
+Network = TypeVar("Network", bound=TrackerArchitecture)
 
 _ASSUMED = {
     "image_size": "image size",
@@ -29,22 +34,41 @@ def build(
     checkpoint: Checkpoint, image_size: int | None = None, allow: Sequence[str] = (), *, preprocessing: str = "sam2"
 ) -> Sam2Promptable:
     """Build the model of a checkpoint; see `samadapt.models.load`."""
-    state = to_transformers(checkpoint.state)
     architecture = architecture_of(checkpoint)
-    return assemble(
-        architecture,
-        state,
-        preprocess.get(preprocessing, architecture.image_size),
-        name=checkpoint.name,
-        family=checkpoint.family or "sam2",
-        image_size=image_size,
-        allow=allow,
-        where=checkpoint.where,
-    )
+    how = preprocess.get(preprocessing, architecture.image_size)
+    given = facts_of(checkpoint, "sam2", image_size, allow)
+    return assemble(architecture, to_transformers(checkpoint.state), how, **given)
 
 
 def architecture_of(checkpoint: Checkpoint) -> Sam2Architecture:
+    """Network of a checkpoint; see `told_architecture`."""
+    return told_architecture(checkpoint, to_transformers, infer, from_config)
+
+
+def facts_of(checkpoint: Checkpoint, family: str, image_size: int | None, allow: Sequence[str]) -> dict[str, Any]:
+    """What the `assemble` of every family takes beside architecture, tensors and preprocessing."""
+    return {
+        "name": checkpoint.name,
+        "family": checkpoint.family or family,
+        "image_size": image_size,
+        "allow": allow,
+        "where": checkpoint.where,
+    }
+
+
+def told_architecture(
+    checkpoint: Checkpoint,
+    to_transformers: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]],
+    infer: Callable[[Shapes], Network],
+    from_config: Callable[[dict[str, Any]], dict[str, Any]],
+) -> Network:
     """Network of a checkpoint: its tensors, then what config.json or a file beside the weights says.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+    to_transformers, infer, from_config : callable
+        Of the family.
 
     Raises
     ------

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from samadapt.models.build import canonical
@@ -13,9 +12,9 @@ from samadapt.models.preprocess import Preprocessing
 from samadapt.models.sam2.build import (
     decoder_settings,
     filled,
-    fit_memory_width,
     materialise_memory,
     memory_settings,
+    on_meta,
     prompt_settings,
 )
 from samadapt.models.sam3.architecture import Sam3Architecture
@@ -77,11 +76,7 @@ def empty_sam3(architecture: Sam3Architecture) -> Any:
     from samadapt.models.sam2.video import Sam3TrackerVideoModel
 
     kind = Sam3TrackerVideoModel if architecture.memory else Sam3TrackerModel
-    with torch.device("meta"):
-        sam = kind._from_config(sam3_config(architecture), attn_implementation="sdpa")
-        if architecture.memory:
-            fit_memory_width(sam, architecture)
-    return sam
+    return on_meta(kind, sam3_config(architecture), architecture)
 
 
 def sam3_config(a: Sam3Architecture) -> Any:

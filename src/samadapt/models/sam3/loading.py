@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from samadapt.core.errors import CheckpointError
 from samadapt.models import preprocess
-from samadapt.models.sam2.loading import still_assumed
+from samadapt.models.sam2.loading import facts_of, told_architecture
 from samadapt.models.sam3.architecture import Sam3Architecture, infer
 from samadapt.models.sam3.build import assemble
 from samadapt.models.sam3.names import to_transformers
@@ -22,33 +21,14 @@ def build(
 ) -> Sam3Promptable:
     """Build the model of a checkpoint; see `samadapt.models.load`."""
     architecture = architecture_of(checkpoint)
-    return assemble(
-        architecture,
-        to_transformers(checkpoint.state),
-        preprocess.get(preprocessing, architecture.image_size),
-        name=checkpoint.name,
-        family=checkpoint.family or "sam3",
-        image_size=image_size,
-        allow=allow,
-        where=checkpoint.where,
-    )
+    how = preprocess.get(preprocessing, architecture.image_size)
+    given = facts_of(checkpoint, "sam3", image_size, allow)
+    return assemble(architecture, to_transformers(checkpoint.state), how, **given)
 
 
 def architecture_of(checkpoint: Checkpoint) -> Sam3Architecture:
-    """Network of a checkpoint: its tensors, then what config.json or a file beside the weights says.
-
-    Raises
-    ------
-    CheckpointError
-        If a tensor that is needed to tell is absent.
-    """
-    shapes = {key: tuple(value.shape) for key, value in to_transformers(checkpoint.state).items()}
-    try:
-        inferred = infer(shapes)
-    except CheckpointError as error:
-        raise CheckpointError(error.what, where=checkpoint.where, remedy=error.remedy) from error
-    told = {**_from_config(checkpoint.config), **checkpoint.architecture}
-    return inferred.updated({**told, "assumed": still_assumed(inferred.assumed, told)})
+    """Network of a checkpoint; see `samadapt.models.sam2.loading.told_architecture`."""
+    return told_architecture(checkpoint, to_transformers, infer, _from_config)
 
 
 def _from_config(config: dict[str, Any]) -> dict[str, Any]:
