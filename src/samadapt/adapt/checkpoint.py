@@ -44,7 +44,7 @@ class AdapterInfo:
     preprocessing : str
         Name of the preprocessing it was trained with, which takes the place of the base model's own.
     context : dict
-        Window and whatever else the images were prepared with; "context" and "detail" are those of
+        Window and whatever else the images were prepared with; "context", "detail", "slice_axis" and "planes" are of
         `SemanticHead`, "zoom" is that of `samadapt.models.preprocess.Preprocessing`, "channels" is what
         `samadapt.models.stem.describe_channels` gives.
     parameters : int
@@ -101,9 +101,7 @@ def save_adapter(
     if model.channels:
         adaptation.context["channels"] = describe_channels(model)
     if model.head is not None:
-        adaptation.context.setdefault("context", model.head.context)
-        if model.head.detail:
-            adaptation.context["detail"] = model.head.detail
+        adaptation.context = model.head.facts() | adaptation.context
     state = {name: _storable(tensor, half) for name, tensor in adaptation.state_dict().items()}
     info = _describe(model, sum(t.numel() for t in state.values()))
     with atomic_path(Path(folder) / WEIGHTS_FILE) as temporary:
@@ -161,7 +159,7 @@ def load_adapter(model: SamPromptable, folder: str | Path) -> AdapterInfo:
         the model already carries the method and should be loaded again.
     """
     from samadapt.adapt.methods import inject, parse_config
-    from samadapt.adapt.semantic import add_head
+    from samadapt.adapt.semantic import SemanticHead, add_head
     from samadapt.models import preprocess
     from samadapt.models.stem import restore_channels
 
@@ -178,8 +176,7 @@ def load_adapter(model: SamPromptable, folder: str | Path) -> AdapterInfo:
         model.preprocessing = replace(model.preprocessing, zoom=float(info.context["zoom"]))
     restore_channels(model, info.context.get("channels", {}), folder)
     if info.label_set is not None:
-        context, detail = int(info.context.get("context", 1)), int(info.context.get("detail", 0))
-        add_head(model, info.label_set, context=context, detail=detail)
+        add_head(model, info.label_set, **SemanticHead.from_facts(info.label_set, info.context).facts())
     adaptation = inject(model, config)
     adaptation.load_state_dict(state, where=folder)
     adaptation.context = dict(info.context)

@@ -222,7 +222,7 @@ def _write(model: SamPromptable, out: Path, layout: str) -> None:
                 where=model.name,
                 remedy="Use the adapter folder as it is.",
             )
-        head = {"head": {"label_set": label_set_to_dict(model.head.label_set), "context": model.head.context}}
+        head = {"head": {"label_set": label_set_to_dict(model.head.label_set)} | model.head.facts()}
     (save_transformers if layout == "transformers" else save_original)(model, out, **head)
 
 

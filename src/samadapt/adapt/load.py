@@ -167,7 +167,7 @@ def load_base(
         from samadapt.data.records import label_set_from_dict
 
         labels = label_set_from_dict(checkpoint.head["label_set"])
-        model.head = SemanticHead(labels, int(checkpoint.head.get("context", 1)))
+        model.head = SemanticHead.from_facts(labels, checkpoint.head)
     remember_source(model, name_or_path)
     return model
 

@@ -7,15 +7,18 @@ References
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from samadapt.core.errors import ConfigError
+from samadapt.core.grid import Grid
 from samadapt.core.image import LabelSet
+from samadapt.data.slicing import PLANES, SliceAxis, is_even, plane_of, wanted_plane
 from samadapt.models.architecture import Architecture
 from samadapt.models.maps import coarse
 
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
 
 IGNORED = -100
 """Class index of pixels that belong to no class: the `ignore_index` of torch's losses."""
+
+
+_FACTS: Final = {"context": int, "detail": int, "slice_axis": str, "planes": int}
 
 
 @dataclass(frozen=True)
@@ -38,11 +44,28 @@ class SemanticHead:
         Slices of a volume in one input: 1, or 3 for the slice between its neighbours.
     detail : int
         Width of the convolutional branch beside the mask decoder (`samadapt.adapt.detail`); 0: none, as in SAMed.
+    slice_axis : {"", "axial", "coronal", "sagittal", "auto"}
+        Direction of the slices in training (`samadapt.data.slicing`), in which all volumes are cut; "": as they come.
+    planes : int
+        3: volumes of even spacing are also cut along the two other axes, and the three answers averaged; 1: not so.
     """
 
     label_set: LabelSet
     context: int = 1
     detail: int = 0
+    slice_axis: SliceAxis | Literal[""] = ""
+    planes: int = 1
+
+    @classmethod
+    def from_facts(cls, label_set: LabelSet, facts: Mapping[str, Any]) -> SemanticHead:
+        """Head of a checkpoint, from what `facts` gave; what is not named is as in SAMed."""
+        known = {name: kind(facts[name]) for name, kind in _FACTS.items() if name in facts}
+        return cls(label_set, **known)
+
+    def facts(self) -> dict[str, Any]:
+        """What a checkpoint must say of it beside the labels, JSON-ready."""
+        told = {name: getattr(self, name) for name in _FACTS}
+        return {name: value for name, value in told.items() if name == "context" or value != getattr(type(self), name)}
 
     @property
     def channels(self) -> int:
@@ -53,6 +76,13 @@ class SemanticHead:
     def values(self) -> tuple[int, ...]:
         """Label value of each channel; 0 for background."""
         return (0, *self.label_set.values)
+
+    def planes_for(self, grid: Grid) -> tuple[str, ...]:
+        """Planes along which a volume is cut, that of training first."""
+        own = wanted_plane(grid, self.slice_axis) if self.slice_axis else plane_of(grid)
+        if self.planes == 1 or not is_even(grid.spacing_mm):
+            return (own,)
+        return (own, *(plane for plane in PLANES if plane != own))
 
     def resolution(self, model: SamPromptable) -> int:
         """Side of the logits in pixels: that of the input with a detail branch, else of the decoder's masks."""
@@ -106,7 +136,14 @@ class SemanticHead:
 
 
 def add_head(
-    model: SamPromptable, label_set: LabelSet, *, context: int = 1, detail: int = 0, seed: int = 0
+    model: SamPromptable,
+    label_set: LabelSet,
+    *,
+    context: int = 1,
+    detail: int = 0,
+    slice_axis: SliceAxis | Literal[""] = "",
+    planes: int = 1,
+    seed: int = 0,
 ) -> SemanticHead:
     """Give a model one mask token for background and each label, in place.
 
@@ -119,8 +156,8 @@ def add_head(
     model : SamPromptable
     label_set : LabelSet
         Of N labels, at least one.
-    context : int
-        Slices in one input, see `SemanticHead`.
+    context, slice_axis, planes : int, str, int
+        See `SemanticHead`.
     detail : int
         Width of the detail branch, which starts with answers of zero; 0: no branch.
     seed : int
@@ -150,7 +187,7 @@ def add_head(
         _replace_tokens(model.sam.mask_decoder, len(label_set) + 1)
         if detail:
             model.detail = _branch(model, len(label_set) + 1, detail)
-    head = SemanticHead(label_set, context, detail)
+    head = SemanticHead(label_set, context, detail, slice_axis, planes)
     model.head = head
     network = replace(model.architecture, mask_tokens=head.channels)
     model.architecture = replace(network, refine=0) if isinstance(network, Architecture) else network

@@ -111,7 +111,7 @@ def load_specialist(description: Path, image_size: int | None = None) -> Special
     model.context = context
     restore_channels(model, context.get("channels", {}), description)
     if labels:
-        model.head = SemanticHead(labels, int(context.get("context", 1)))
+        model.head = SemanticHead.from_facts(labels, context)
     return model
 
 

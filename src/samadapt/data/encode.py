@@ -87,6 +87,7 @@ def encode_case(source: CaseSource, name: str, settings: EncodeSettings, part: P
         file.flush()
     channels = volume.voxels.shape[3] if volume.voxels.ndim == 4 else 1
     own = channels > 1 and protocol is None
+    windows = volume.windows or (windows_of(volume.voxels, modality, settings.window, window) if own else ())
     record = CaseRecord(
         name=name,
         dataset=settings.dataset,
@@ -102,7 +103,7 @@ def encode_case(source: CaseSource, name: str, settings: EncodeSettings, part: P
         source=volume.source,
         is_volume=isinstance(loaded.image, Volume),
         channel_names=volume.channels if channels > 1 else (),
-        channel_windows=windows_of(volume.voxels, modality, settings.window, window) if own else (),
+        channel_windows=windows if channels > 1 else (),
     )
     return encoder.line(record, source.split)
 

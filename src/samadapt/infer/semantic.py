@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from samadapt.core.errors import CheckpointError
+from samadapt.core.errors import CheckpointError, ConfigError
 from samadapt.core.image import Image, LabelMap, Volume
 from samadapt.data.context import neighbours
+from samadapt.data.slicing import plane_of, turned
 from samadapt.infer.published_test import samed_classes
 from samadapt.infer.upscale import to_original
 
@@ -29,7 +33,10 @@ def segment(
     progress: Progress | None = None,
     test_as: Literal["", "samed"] = "",
 ) -> LabelMap:
-    """Label every pixel of an image, or every voxel of a volume slice by slice.
+    """Label every pixel of an image, or every voxel of a volume slice by slice, cut as in training.
+
+    A model that has learnt from cuts along all three axes (`SemanticHead.planes`) is asked along all three where the
+    volume's spacing is even, and its probabilities are averaged; they need 2 (N + 1) bytes a voxel.
 
     Parameters
     ----------
@@ -40,7 +47,7 @@ def segment(
     batch_size : int
         Slices encoded at once.
     progress : callable, optional
-        Called with (slices done, slices in all).
+        Called with (slices done, slices in all), of all planes.
     test_as : {"", "samed"}
         Take the slices through the model as the test of this publication does: see `published_test`.
 
@@ -53,17 +60,36 @@ def segment(
     ------
     CheckpointError
         If the model has no semantic head.
+    ConfigError
+        If a published test is asked of a model that looks along several planes.
     """
-    head = require_head(model)
-    slices = [image] if isinstance(image, Image) else list(neighbours(image, head.context))
-    labels = np.zeros((len(slices), *slices[0].shape), dtype=np.uint16)
-    for start, batch in _batches(slices, batch_size):
-        labels[start : start + len(batch)] = _segment_batch(model, batch, test_as)
-        if progress is not None:
-            progress(start + len(batch), len(slices))
     if isinstance(image, Image):
-        return LabelMap(labels[0], image.grid, source=image.source)
-    return LabelMap(labels, image.grid, image.orientation, image.source)
+        return LabelMap(_labels(model, [image], test_as)[0], image.grid, source=image.source)
+    head, own = require_head(model), plane_of(image.grid)
+    planes = head.planes_for(image.grid)
+    if len(planes) > 1 and test_as:
+        raise ConfigError("a published test looks along one plane", where="test_as", remedy="Train with task.planes=1.")
+    cuts = [turned(image, own, plane) for plane in planes]
+    batches = _batches(cuts, head.context, batch_size, progress)
+    if len(cuts) > 1:
+        return _averaged(model, image, planes, batches)
+    labels = np.concatenate([_labels(model, batch, test_as) for _, _, batch in batches])
+    return turned(LabelMap(labels, cuts[0].grid, cuts[0].orientation, image.source), planes[0], own)
+
+
+@torch.inference_mode()
+def _averaged(
+    model: SamPromptable, volume: Volume, planes: tuple[str, ...], batches: Iterator[tuple[int, slice, list[Image]]]
+) -> LabelMap:
+    """Labels of the highest mean probability along several planes; holds the probabilities in half precision."""
+    values, own = _values(model), plane_of(volume.grid)
+    total = np.zeros((*volume.shape, len(values)), dtype=np.float16)
+    whole = replace(volume, voxels=total, channels=(), windows=())
+    views = [turned(whole, own, plane).voxels for plane in planes]  # of one array: what is added to one is in all
+    for number, where, batch in batches:
+        views[number][where] += _scores(model, batch).softmax(dim=1).movedim(1, -1).cpu().numpy().astype(np.float16)
+    labels = np.stack([values[each.argmax(axis=-1)] for each in total])
+    return LabelMap(labels, volume.grid, volume.orientation, volume.source)
 
 
 def require_head(model: SamPromptable) -> Any:
@@ -78,21 +104,40 @@ def require_head(model: SamPromptable) -> Any:
 
 
 @torch.inference_mode()
-def _segment_batch(model: SamPromptable, batch: list[Image], test_as: str) -> NDArray[np.uint16]:
+def _labels(model: SamPromptable, batch: list[Image], test_as: str) -> NDArray[np.uint16]:
+    """Label values (B, H, W)."""
     classes = samed_classes(model, batch) if test_as == "samed" else _classes(model, batch)
-    values = np.array([0, *require_head(model).label_set.values], dtype=np.uint16)
-    labels: NDArray[np.uint16] = values[classes]
+    labels: NDArray[np.uint16] = _values(model)[classes]
     return labels
+
+
+def _values(model: SamPromptable) -> NDArray[np.uint16]:
+    """Label value of each channel of the head."""
+    return np.array(require_head(model).values, dtype=np.uint16)
 
 
 def _classes(model: SamPromptable, batch: list[Image]) -> NDArray[np.intp]:
     """Channel of the head with the highest logit at every original pixel, (B, H, W)."""
-    pixel_values = model.preprocess(batch)
-    logits = model.head.logits(model, model.encode(pixel_values), pixel_values)  # (B, N+1, R, R)
-    classes: NDArray[np.intp] = to_original(logits.float(), model.frame(batch[0].shape)).argmax(dim=1).cpu().numpy()
+    classes: NDArray[np.intp] = _scores(model, batch).argmax(dim=1).cpu().numpy()
     return classes
 
 
-def _batches(slices: list[Image], size: int) -> Iterator[tuple[int, list[Image]]]:
-    for start in range(0, len(slices), size):
-        yield start, slices[start : start + size]
+def _scores(model: SamPromptable, batch: list[Image]) -> Tensor:
+    """Logits of every class at every original pixel, (B, N+1, H, W)."""
+    pixel_values = model.preprocess(batch)
+    logits = require_head(model).logits(model, model.encode(pixel_values), pixel_values)  # (B, N+1, R, R)
+    return to_original(logits.float(), model.frame(batch[0].shape))
+
+
+def _batches(
+    cuts: list[Volume], context: int, size: int, progress: Progress | None
+) -> Iterator[tuple[int, slice, list[Image]]]:
+    """Of one cut after another: its number, which of its slices, and those; tells when they are done with."""
+    done, total = 0, sum(len(cut) for cut in cuts)
+    for number, cut in enumerate(cuts):
+        slices, start = neighbours(cut, context), 0
+        while batch := list(islice(slices, size)):
+            yield number, slice(start, start + len(batch)), batch
+            start, done = start + len(batch), done + len(batch)
+            if progress is not None:
+                progress(done, total)

@@ -29,6 +29,7 @@ from samadapt.train.fast_encoder import halve_frozen, quicken
 from samadapt.train.key_bias import silence_key_biases
 from samadapt.train.order import Order, slice_weights
 from samadapt.train.pictures import Pictures, ScenePictures, StorePictures, labels_by_slice, split_rows
+from samadapt.train.planes import in_planes, pictures_of, seen
 from samadapt.train.samples import ObjectSamples, Prepare, SemanticSamples, Zoom
 from samadapt.train.schedule import FACTOR
 from samadapt.train.specialist import new_specialist
@@ -170,8 +171,10 @@ def _model(config: TrainConfig, store: Store | None) -> SamPromptable:
         model.preprocessing = preprocess.get(config.preprocessing).fitted(model.image_size, model.inputs)
     if store is not None:
         _choose_channels(config, store, model)
-    if isinstance(config.task, SemanticTask) and store is not None and model.head is None:
-        add_head(model, store.label_set, context=config.context, detail=config.task.detail, seed=config.seed)
+    if isinstance(config.task, SemanticTask) and store is not None:
+        if model.head is None:
+            add_head(model, store.label_set, detail=config.task.detail, seed=config.seed)
+        model.head = replace(model.head, **seen(config, store))
     method = config.method
     if config.model == NEW:
         method = FullConfig(train_prompt_encoder=True)
@@ -209,6 +212,8 @@ def _pictures(config: TrainConfig, store: Store | None, channels: Channels) -> S
         return ScenePictures(synthetic.epoch_scenes, config.seed, synthetic.size, outlined=synthetic.outlined)
     rows = split_rows(store, config.train_split, config.train_fraction, config.seed)
     require_labelled(store, config.train_split, rows)
+    if in_planes(config):
+        return pictures_of(config, channels)
     if not isinstance(config.task, SemanticTask):
         rows = rows[np.isin(rows, np.unique(store.objects["slice"]))]
     return StorePictures(store, rows, config.context, channels)
@@ -281,7 +286,7 @@ def _weights(config: TrainConfig, store: Store | None, pictures: Pictures) -> An
         return None
     if balance.foreground_share is None and balance.rare == 0:
         return None
-    return slice_weights(labels_by_slice(store, pictures.rows), balance.foreground_share, balance.rare)
+    return slice_weights(labels_by_slice(pictures.store, pictures.rows), balance.foreground_share, balance.rare)
 
 
 def _validator(
@@ -325,6 +330,8 @@ def _object_validator(
 
 def _context(config: TrainConfig, store: Store | None, model: SamPromptable) -> dict[str, Any]:
     context: dict[str, Any] = {"context": config.context, "task": config.task.task}
+    if model.head is not None:
+        context |= model.head.facts()
     if not isinstance(config.task, SemanticTask):
         context["zoom"] = (model.zoom or ZOOM) if zoom_share(config, model) else 0.0
     if store is not None:

@@ -27,6 +27,11 @@ class SemanticTask(Config):
         ge=0,
         description="Width of a convolutional branch beside the mask decoder, for fine borders; 0: none (SAMed)",
     )
+    planes: Literal[1, 3] = Field(
+        1,
+        description="3: learn from volumes of even spacing cut along all three axes, and average the answers along "
+        "them; 1: the slices of the store alone",
+    )
     per_sample: bool = Field(
         False,
         description="Dice of every image on its own instead of one Dice over the batch; needed for equal results on "
@@ -335,6 +340,8 @@ class TrainConfig(Config):
             raise ValueError("a new network learns from prompts (task interactive or box); for classes train unet")
         if self.channels and (self.data == SYNTHETIC or self.context > 1):
             raise ValueError("channels are those of a prepared store, and take the place of context")
+        if self.cache_embeddings and self.task.task == "semantic" and self.task.planes > 1:
+            raise ValueError("embeddings are kept of the slices of the store alone: set task.planes=1")
         if self.data == SYNTHETIC and self.task.task == "semantic":
             raise ValueError("synthetic scenes have objects but no classes: use the task interactive or box")
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from samadapt.config.base import dump
 from samadapt.core.atomic import write_text
 from samadapt.core.manifest import close_run, open_run, require_free
+from samadapt.data.store import Store
 from samadapt.models.device import peak_memory_mb
 from samadapt.train import TrainResult
 from samadapt.train.build import Parts, build, build_optimizer
@@ -19,6 +21,7 @@ from samadapt.train.config import SYNTHETIC, TrainConfig
 from samadapt.train.embeddings import fill
 from samadapt.train.loop import Loop
 from samadapt.train.pictures import StorePictures
+from samadapt.train.planes import PLANES, cases_to_cut, cut_planes, in_planes, uncut
 from samadapt.train.schedule import Length
 from samadapt.train.state import STATE_FILE, Progress, load_state
 
@@ -33,12 +36,15 @@ def run(config: TrainConfig) -> TrainResult:
     if fabric.is_global_zero:
         require_free(config.out, "train", _tree(config), resume=config.resume)
     with _arithmetic(config, fabric.device):
+        manifest = _cut(config) if fabric.is_global_zero else {}
+        fabric.barrier()
         parts = build(config, fabric.device)
         optimizer = build_optimizer(config, parts.model)
         if config.cache_embeddings is not None:
             fill(parts.step, parts.encoded, fabric.global_rank, fabric.world_size)
             fabric.barrier()
-        manifest = _open(config) if fabric.is_global_zero else {}
+        if fabric.is_global_zero and not manifest:
+            manifest = _open(config)
         fabric.barrier()
         progress = _resume(config, parts, optimizer)
         length = Length.of(
@@ -48,9 +54,21 @@ def run(config: TrainConfig) -> TrainResult:
         progress = loop.run()
     if fabric.is_global_zero:
         close_run(config.out, manifest, **_facts(parts, progress))
+        shutil.rmtree(config.out / PLANES, ignore_errors=True)
     fabric.barrier()
     best = progress.best if progress.best >= 0 else None
     return TrainResult(config.out, loop.keeper.best, best, progress.seconds, config.task.task)
+
+
+def _cut(config: TrainConfig) -> dict[str, Any]:
+    """Open the run and cut its volumes along every axis, if they are to be; else the run is opened later."""
+    if not in_planes(config):
+        return {}
+    store = Store.open(config.data)
+    cases = cases_to_cut(store, config)
+    manifest = _open(config)
+    cut_planes(store, cases, config.out / PLANES)
+    return manifest
 
 
 def _fabric(config: TrainConfig) -> Any:
@@ -132,5 +150,6 @@ def _learnt_from(parts: Parts) -> dict[str, int]:
     if not isinstance(pictures, StorePictures):
         return {}
     cases = sorted(set(pictures.store.slices["case"][pictures.rows].tolist()))
-    patients = {pictures.store.cases[case].patient for case in cases}
-    return {"patients": len(patients), "cases": len(cases), "slices": len(pictures.rows)}
+    records = [pictures.store.cases[case] for case in cases]
+    counts = {"patients": len({one.patient for one in records}), "cases": len({uncut(one.name) for one in records})}
+    return counts | {"slices": len(pictures.rows)}

@@ -17,6 +17,7 @@ from samadapt.models.preprocess import Preprocessing
 from samadapt.models.specialists import Plan, untrained
 from samadapt.train.config import SpecialistConfig, TrainConfig
 from samadapt.train.pictures import StorePictures, split_rows
+from samadapt.train.planes import seen
 from samadapt.train.validate import spaced
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def new_specialist(config: TrainConfig, store: Store | None) -> Specialist:
     preprocessing = Preprocessing("specialist", plan.image_size, "longest", "bilinear", mean=mean, std=std)
     model = untrained(plan, preprocessing, seed=config.seed)
     if task == "semantic":
-        model.head = SemanticHead(store.label_set, config.context)
+        model.head = SemanticHead(store.label_set, **seen(config, store))
     if settings.weights is not None:
         load_backbone(model, settings)
     return model
