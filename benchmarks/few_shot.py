@@ -24,7 +24,7 @@ from samadapt.models.loading import save_packaged
 
 OPTIMIZER: dict[str, Any] = {"lr": 1e-3, "weight_decay": 0.01, "clip_norm": 1.0}
 COMMON: dict[str, Any] = {
-    "task": {"task": "semantic", "detail": 16},
+    "task": {"task": "semantic", "detail": 16, "planes": 3},
     "image_size": 64,
     "context": 3,
     "balance": {"foreground_share": 0.9},
@@ -39,7 +39,7 @@ COMMON: dict[str, Any] = {
 METHODS: dict[str, dict[str, Any]] = {
     "tiny": {"model": "tiny", "method": {"method": "full"}, "optimizer": OPTIMIZER | {"encoder_factor": 0.2}},
     "random": {"method": {"method": "full"}},
-    "unet": {"model": "unet", "task": {"task": "semantic"}},
+    "unet": {"model": "unet", "task": {"task": "semantic", "planes": 3}},
 }
 LABELS = {"tiny": "tiny, adapted", "random": "the same network from random weights", "unet": "U-Net from scratch"}
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from samadapt.core.errors import RunFolderError
+from samadapt.core.grid import Grid
 from samadapt.data import phantoms
 from samadapt.study import demo as module
 from samadapt.study.demo import demo
@@ -39,3 +41,12 @@ def test_demo_runs_every_stage_and_is_resumed(
     assert capsys.readouterr().err.count("done before") == 3
     with pytest.raises(RunFolderError, match="another run"):
         demo(out=out, resume=True, **(small | {"cases": 7}))
+
+
+@pytest.mark.parametrize(
+    ("spacing", "is_volume", "planes"), [((1.0, 1.2, 1.0), True, 3), ((5.0, 1.0, 1.0), True, 1), ((1, 1, 1), False, 1)]
+)
+def test_volumes_of_even_spacing_are_looked_at_along_all_axes(spacing, is_volume, planes):
+    shape = (9, 40, 50)
+    case = SimpleNamespace(shape=shape, grid=Grid.from_spacing(shape, spacing), is_volume=is_volume)
+    assert module.training_fields(SimpleNamespace(cases=[case, case]), "full")["task"]["planes"] == planes
