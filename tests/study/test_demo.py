@@ -44,9 +44,16 @@ def test_demo_runs_every_stage_and_is_resumed(
 
 
 @pytest.mark.parametrize(
-    ("spacing", "is_volume", "planes"), [((1.0, 1.2, 1.0), True, 3), ((5.0, 1.0, 1.0), True, 1), ((1, 1, 1), False, 1)]
+    ("spacing", "is_volume", "count", "planes"),
+    [
+        ((1.0, 1.2, 1.0), True, 40, 3),
+        ((1.0, 1.2, 1.0), True, 41, 1),
+        ((5.0, 1.0, 1.0), True, 40, 1),
+        ((1, 1, 1), False, 40, 1),
+    ],
 )
-def test_volumes_of_even_spacing_are_looked_at_along_all_axes(spacing, is_volume, planes):
+def test_few_volumes_of_even_spacing_are_looked_at_along_all_axes(spacing, is_volume, count, planes):
     shape = (9, 40, 50)
     case = SimpleNamespace(shape=shape, grid=Grid.from_spacing(shape, spacing), is_volume=is_volume)
-    assert module.training_fields(SimpleNamespace(cases=[case, case]), "full")["task"]["planes"] == planes
+    store = SimpleNamespace(cases=[case, case], split=lambda name: range(count))
+    assert module.training_fields(store, "full")["task"]["planes"] == planes

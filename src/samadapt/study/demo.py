@@ -23,6 +23,9 @@ IMAGE_SIZES = ((72, 64), (192, 128))
 DETAIL = 16
 """Width of the detail branch on a user's data."""
 
+FEW = 40
+"""Volumes up to which the demo learns along all three axes: of more it sees too little in its minutes."""
+
 PHANTOM_MINUTES, DATA_MINUTES = 3.5, 11.5
 
 
@@ -154,15 +157,19 @@ def _adapt(config: DemoConfig, store: Store, out: Path) -> None:
 def training_fields(store: Store, method: str) -> dict[str, Any]:
     """Settings for a short run on a processor: SAMed's loss at a calmer rate, at the size the images have.
 
-    LoRA stays SAMed's method; all others also get a detail branch, which learns borders within minutes. Volumes of even
-    spacing are looked at along all three axes.
+    LoRA stays SAMed's method; all others also get a detail branch, which learns borders within minutes. A few volumes of
+    even spacing are looked at along all three axes.
     """
     side = sorted(max(case.shape[1:]) for case in store.cases)[len(store.cases) // 2]
     return {
         "image_size": next((size for limit, size in IMAGE_SIZES if side <= limit), 256),
         "method": {"method": "lora", "rank": 4} if method == "lora" else {"method": method},
         "optimizer": {"lr": 1.5e-3 if method == "lora" else 1e-3, "clip_norm": 1.0},
-        "task": {"task": "semantic", "detail": 0 if method == "lora" else DETAIL, "planes": 3 if _even(store) else 1},
+        "task": {
+            "task": "semantic",
+            "detail": 0 if method == "lora" else DETAIL,
+            "planes": 3 if _few_even(store) else 1,
+        },
         "context": 3 if all(case.is_volume for case in store.cases) else 1,
         "balance": {"foreground_share": 0.9},
         "validation": {"every": 200, "max_cases": 12, "max_slices": 240},
@@ -170,11 +177,12 @@ def training_fields(store: Store, method: str) -> dict[str, Any]:
     }
 
 
-def _even(store: Store) -> bool:
-    """Whether all cases are volumes that look alike along all three axes."""
+def _few_even(store: Store) -> bool:
+    """Whether there are few cases to learn from, all of them volumes that look alike along all three axes."""
     from samadapt.data.slicing import is_even
 
-    return all(case.is_volume and is_even(case.grid.spacing_mm) for case in store.cases)
+    few = len(store.split("train")) <= FEW
+    return few and all(case.is_volume and is_even(case.grid.spacing_mm) for case in store.cases)
 
 
 def _measure_adapted(config: DemoConfig, training: Path, out: Path) -> None:
