@@ -42,8 +42,8 @@ METHODS: dict[str, dict[str, Any]] = {
     "unet": {"model": "unet", "task": {"task": "semantic"}},
 }
 FEW = 40
-"""Volumes up to which all methods also learn from and answer along the two other axes (`task.planes=3`). More of them are
-passed over hardly once in these minutes when they are cut three ways."""
+"""Volumes up to which all methods learn from cuts along all axes and answer along them (`task.planes=3`). More of them,
+cut three ways, are passed over hardly once in these minutes."""
 LABELS = {"tiny": "tiny, adapted", "random": "the same network from random weights", "unet": "U-Net from scratch"}
 
 
