@@ -157,19 +157,16 @@ def _adapt(config: DemoConfig, store: Store, out: Path) -> None:
 def training_fields(store: Store, method: str) -> dict[str, Any]:
     """Settings for a short run on a processor: SAMed's loss at a calmer rate, at the size the images have.
 
-    LoRA stays SAMed's method; all others also get a detail branch, which learns borders within minutes. A few volumes of
-    even spacing are looked at along all three axes.
+    LoRA stays SAMed's method; all others also get a detail branch, which learns borders within minutes. A few volumes
+    of even spacing are looked at along all three axes.
     """
+    detail, planes = 0 if method == "lora" else DETAIL, 3 if _few_even(store) else 1
     side = sorted(max(case.shape[1:]) for case in store.cases)[len(store.cases) // 2]
     return {
         "image_size": next((size for limit, size in IMAGE_SIZES if side <= limit), 256),
         "method": {"method": "lora", "rank": 4} if method == "lora" else {"method": method},
         "optimizer": {"lr": 1.5e-3 if method == "lora" else 1e-3, "clip_norm": 1.0},
-        "task": {
-            "task": "semantic",
-            "detail": 0 if method == "lora" else DETAIL,
-            "planes": 3 if _few_even(store) else 1,
-        },
+        "task": {"task": "semantic", "detail": detail, "planes": planes},
         "context": 3 if all(case.is_volume for case in store.cases) else 1,
         "balance": {"foreground_share": 0.9},
         "validation": {"every": 200, "max_cases": 12, "max_slices": 240},
