@@ -96,7 +96,7 @@ def test_wrong_prompts(model, frames, prompts, says):
 
 
 def test_wrong_models_and_frames(model, frames):
-    with pytest.raises(CheckpointError, match="only SAM 2 and SAM 3 have a memory"):
+    with pytest.raises(CheckpointError, match="only SAM 2, SAM 3 and EdgeTAM have a memory"):
         track(fresh("test"), frames, {0: disc()})
     with pytest.raises(CheckpointError, match="image_size=32"):
         track_pixels(model, torch.zeros(2, 3, 32, 32), {0: PixelPrompt(mask=torch.ones(32, 32))})

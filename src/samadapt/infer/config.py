@@ -23,7 +23,7 @@ class PredictConfig(Config):
     slice: int | None = Field(None, ge=0, description="Slice of a volume that the prompts are on.")
     propagate: bool = Field(True, description="Carry a mask to the neighbouring slices, boxed by the mask before it.")
     memory: bool = Field(
-        True, description="Where the model has a memory (SAM 2 and 3), carry the mask by it, not by boxes."
+        True, description="Where the model has a memory (SAM 2, SAM 3, EdgeTAM), carry the mask by it, not by boxes."
     )
     hq_token_only: bool = Field(False, description="SAM-HQ: its mask of high quality alone, instead of added to SAM's.")
     window: str = Field("auto", description="auto, a preset such as ct-soft-tissue, or low,high intensities.")

@@ -1,4 +1,4 @@
-"""Masks carried through the slices of a volume or the frames of a film by SAM 2's own memory.
+"""Masks carried through the slices of a volume or the frames of a film by the memory of SAM 2, SAM 3 or EdgeTAM.
 
 Frames that were prompted are encoded first, then the memory runs to the last frame and back to the first.
 
@@ -225,7 +225,7 @@ def _common_size(frames: Volume | Sequence[Image | NDArray[Any]]) -> tuple[int, 
 def _require_memory(model: Any) -> Sam2Promptable:
     if not isinstance(model, Sam2Promptable):
         raise CheckpointError(
-            "only SAM 2 and SAM 3 have a memory",
+            "only SAM 2, SAM 3 and EdgeTAM have a memory",
             where=getattr(model, "name", None),
             remedy="Use samadapt.infer.propagate.propagate, which carries the box of the mask.",
         )

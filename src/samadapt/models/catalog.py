@@ -267,11 +267,11 @@ _ENTRIES = (
         "Zhou et al. 2025, EdgeTAM: On-Device Track Anything Model, arXiv 2501.07256",
         1024,
         "repvit-m1",
-        9_120_641,
+        13_895_794,
         4_899_056,
         4_215_109,
         "sam2",
-        note="Single images; its memory is left out.",
+        note="Any image size that is a multiple of 32; its memory takes multiples of 256.",
     ),
     Entry(
         "sam3",

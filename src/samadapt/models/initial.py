@@ -13,7 +13,7 @@ from samadapt.core.rng import named_seed
 def initial_tensor(name: str, shape: tuple[int, ...], fan_in: int, seed: int = 0) -> Tensor:
     """First value of one parameter, as the original SAM code draws it.
 
-    Position tables and the last layers of a refiner are zero, norms are the identity, embeddings and Fourier
+    Position tables and the last layers of a refiner are zero, norms are the identity, embeddings, latents and Fourier
     frequencies are standard normal, all other weights and biases uniform within
     1 / sqrt(fan in), PyTorch's default.
 
@@ -42,7 +42,8 @@ def initial_tensor(name: str, shape: tuple[int, ...], fan_in: int, seed: int = 0
 
 
 def _is_embedding(name: str) -> bool:
-    return any(part in name for part in ("iou_token.", "mask_tokens.", "hq_token.", "point_embed.", "no_mask_embed."))
+    parts = ("iou_token.", "mask_tokens.", "hq_token.", "point_embed.", "no_mask_embed.", "spatial_perceiver.latents_")
+    return any(part in name for part in parts)
 
 
 def fan_in(shapes: dict[str, tuple[int, ...]], name: str) -> int:

@@ -13,7 +13,7 @@ from samadapt.models.edgetam.architecture import EdgeTamArchitecture
 from samadapt.models.edgetam.promptable import EdgeTamPromptable
 from samadapt.models.edgetam.repvit import RepVitBackbone
 from samadapt.models.preprocess import Preprocessing
-from samadapt.models.sam2.build import decoder_settings, filled, prompt_settings
+from samadapt.models.sam2.build import decoder_settings, filled, memory_settings, on_meta, prompt_settings
 
 
 def assemble(
@@ -45,52 +45,75 @@ def assemble(
 
 
 def empty_edgetam(architecture: EdgeTamArchitecture) -> Any:
-    """transformers' Sam2Model over `RepVitBackbone`, on the meta device; its tensors are named as EdgeTamModel's.
+    """transformers' EdgeTamVideoModel, or EdgeTamModel for a network without memory, on the meta device.
 
-    transformers' own EdgeTamModel builds the same network over timm, which needs torchvision.
+    Its encoder is `RepVitBackbone`: transformers builds the same network over timm, which needs torchvision.
 
     Parameters
     ----------
     architecture : EdgeTamArchitecture
     """
-    from transformers import Sam2Config, Sam2MaskDecoderConfig, Sam2Model, Sam2PromptEncoderConfig, Sam2VisionConfig
+    from transformers import EdgeTamModel, Sam2VisionConfig
+
+    from samadapt.models.edgetam.video import EdgeTamVideoModel
 
     a = architecture
-    vision = Sam2VisionConfig(
-        backbone_channel_list=list(a.widths[::-1]),
-        backbone_feature_sizes=[[scale * a.grid] * 2 for scale in (4, 2, 1)],
-        fpn_hidden_size=a.channels,
-    )
-    prompt = Sam2PromptEncoderConfig(**prompt_settings(a))
-    decoder = Sam2MaskDecoderConfig(**decoder_settings(a))
-    config = Sam2Config(vision_config=vision, prompt_encoder_config=prompt, mask_decoder_config=decoder)
+    kind = EdgeTamVideoModel if a.memory else EdgeTamModel
+    sam = on_meta(kind, edgetam_config(a, Sam2VisionConfig(**_neck(a))), a)
     with torch.device("meta"):
-        sam = Sam2Model._from_config(config, attn_implementation="sdpa")
         sam.vision_encoder.backbone = RepVitBackbone(a.inputs, a.widths, a.blocks)
     return sam
 
 
-def edgetam_config(a: EdgeTamArchitecture) -> Any:
-    """transformers' EdgeTamConfig of an architecture, for folders that its EdgeTamModel reads."""
-    from transformers import (
-        EdgeTamConfig,
-        EdgeTamMaskDecoderConfig,
-        EdgeTamPromptEncoderConfig,
-        EdgeTamVisionConfig,
-        TimmWrapperConfig,
+def edgetam_config(a: EdgeTamArchitecture, vision: Any = None) -> Any:
+    """transformers' EdgeTamVideoConfig, or EdgeTamConfig without memory, of an architecture.
+
+    Parameters
+    ----------
+    a : EdgeTamArchitecture
+    vision : transformers configuration, optional
+        Of an encoder that can be built without timm; EdgeTAM's own by default, for folders that transformers reads.
+    """
+    import transformers
+
+    kind = "EdgeTamVideo" if a.memory else "EdgeTam"
+    return getattr(transformers, f"{kind}Config")(
+        vision_config=vision or _vision(a),
+        prompt_encoder_config=getattr(transformers, f"{kind}PromptEncoderConfig")(**prompt_settings(a)),
+        mask_decoder_config=getattr(transformers, f"{kind}MaskDecoderConfig")(**decoder_settings(a)),
+        architectures=[f"{kind}Model"],
+        **(_memory(a) if a.memory else {}),
     )
+
+
+def _vision(a: EdgeTamArchitecture) -> Any:
+    from transformers import EdgeTamVisionConfig, TimmWrapperConfig
 
     shape = {"in_chans": a.inputs, "embed_dim": list(a.widths), "depth": list(a.blocks)}
     maps = {"features_only": True, "out_indices": [0, 1, 2, 3]}
-    vision = EdgeTamVisionConfig(
-        backbone_config=TimmWrapperConfig(architecture="repvit_m1", model_args=shape | maps),
-        backbone_channel_list=list(a.widths[::-1]),
-        backbone_feature_sizes=[[scale * a.grid] * 2 for scale in (4, 2, 1)],
-        fpn_hidden_size=a.channels,
+    return EdgeTamVisionConfig(
+        backbone_config=TimmWrapperConfig(architecture="repvit_m1", model_args=shape | maps), **_neck(a)
     )
-    return EdgeTamConfig(
-        vision_config=vision,
-        prompt_encoder_config=EdgeTamPromptEncoderConfig(**prompt_settings(a)),
-        mask_decoder_config=EdgeTamMaskDecoderConfig(**decoder_settings(a)),
-        architectures=["EdgeTamModel"],
-    )
+
+
+def _neck(a: EdgeTamArchitecture) -> dict[str, Any]:
+    return {
+        "backbone_channel_list": list(a.widths[::-1]),
+        "backbone_feature_sizes": [[scale * a.grid] * 2 for scale in (4, 2, 1)],
+        "fpn_hidden_size": a.channels,
+    }
+
+
+def _memory(a: EdgeTamArchitecture) -> dict[str, Any]:
+    """Arguments of the configuration of a memory: SAM 2's, and the perceiver whose tokens have positions of windows."""
+    settings = memory_settings(a)
+    return settings | {
+        "memory_attention_mlp_hidden_size": settings.pop("memory_attention_feed_forward_hidden_size"),
+        "memory_attention_rope_k_sizes": [a.memory_windows] * 2,
+        "perceiver_resampler_num_latents": a.global_latents,
+        "perceiver_resampler_num_latents_2d": a.window_latents,
+        "perceiver_resampler_hidden_size": a.memory_channels,
+        "perceiver_resampler_attention_head_dim": a.memory_channels,
+        "perceiver_resampler_mlp_intermediate_size": a.perceiver_mlp_dim,
+        "perceiver_resampler_num_layers": a.perceiver_layers,
+    }

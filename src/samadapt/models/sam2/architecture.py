@@ -17,7 +17,7 @@ _BACKBONE = "vision_encoder.backbone."
 
 @dataclass(frozen=True)
 class TrackerArchitecture:
-    """What a SAM 2 and a SAM 3 share: the decoder, and the memory that carries masks through frames.
+    """What SAM 2, SAM 3 and EdgeTAM share: the decoder, and the memory that carries masks through frames.
 
     Attributes
     ----------
@@ -283,8 +283,11 @@ def infer_decoder(shapes: Shapes) -> dict[str, Any]:
     }
 
 
-def infer_memory(shapes: Shapes) -> dict[str, Any]:
-    """What the tensors of the memory tell, by the fields of `TrackerArchitecture`: zeros without one."""
+def infer_memory(shapes: Shapes, perceptron: str = "linear1") -> dict[str, Any]:
+    """What the tensors of the memory tell, by the fields of `TrackerArchitecture`: zeros without one.
+
+    `perceptron` is the name of the first layer of the attention's perceptrons.
+    """
     layers = count(shapes, r"memory_attention\.layers\.(\d+)\.")
     if not layers:
         return {"memory_channels": 0, "memories": 0, "memory_layers": 0, "occlusion": False, "pointer_positions": False}
@@ -294,7 +297,7 @@ def infer_memory(shapes: Shapes) -> dict[str, Any]:
         "memory_channels": memory,
         "memories": memories,
         "memory_layers": layers,
-        "memory_mlp_dim": shapes["memory_attention.layers.0.linear1.weight"][0],
+        "memory_mlp_dim": shapes[f"memory_attention.layers.0.{perceptron}.weight"][0],
         "fuser_layers": count(shapes, r"memory_encoder\.memory_fuser\.layers\.(\d+)\."),
         "fuser_mlp_dim": shapes[f"{fuser}0.pointwise_conv1.weight"][0],
         "fuser_kernel": shapes[f"{fuser}0.depthwise_conv.weight"][-1],
