@@ -14,6 +14,7 @@ import torch
 import transformers
 from safetensors.torch import load_file
 from torch import nn
+from torch.nn import functional as F
 
 import samadapt
 from samadapt.adapt import inject, trainable_parameters
@@ -218,6 +219,63 @@ def test_what_is_remembered_is_the_perceivers(tracker):
     assert torch.equal(features, features.bfloat16().float())
     assert torch.equal(features, seen[-1][0].bfloat16().float())
     assert not torch.equal(features, seen[-1][0])
+
+
+class Published:
+    """Arithmetic of the perceiver of facebookresearch/EdgeTAM (perceiver.py) with its names of tensors."""
+
+    def __init__(self, state: dict[str, torch.Tensor]) -> None:
+        self.state = {key.removeprefix("spatial_perceiver."): t for key, t in state.items() if "perceiver" in key}
+        self.layers = 1 + max(int(key.split(".")[1]) for key in self.state if key.startswith("layers."))
+
+    def norm(self, name, x):
+        return F.layer_norm(x, x.shape[-1:], self.state[f"{name}.weight"], self.state[f"{name}.bias"])
+
+    def linear(self, name, x):
+        return x @ self.state[f"{name}.weight"].T
+
+    def attention(self, name, queries, inputs, positions=0.0):
+        keys, values = self.linear(f"{name}.to_kv", inputs).chunk(2, dim=-1)
+        queries = self.linear(f"{name}.to_q", queries)
+        return self.linear(
+            f"{name}.to_out", F.scaled_dot_product_attention(queries, keys + positions, values + positions)
+        )
+
+    def perceptron(self, name, x):
+        return self.linear(f"{name}.3", F.gelu(self.linear(f"{name}.1", self.norm(f"{name}.0", x))))
+
+    def tokens(self, latents, inputs, positions=0.0):
+        for layer in (f"layers.{number}" for number in range(self.layers)):
+            normal = self.norm(f"{layer}.attn.norm_latents", latents), self.norm(f"{layer}.attn.norm_x", inputs)
+            latents = latents + self.attention(f"{layer}.attn", *normal, positions)
+            latents = latents + self.perceptron(f"{layer}.ff", latents)
+            normal = self.norm(f"{layer}.self_attn.norm", latents)
+            latents = latents + self.attention(f"{layer}.self_attn", normal, normal)
+            latents = latents + self.perceptron(f"{layer}.self_ff", latents)
+        return self.norm("norm", latents)
+
+    def __call__(self, features, positions):
+        """Of one frame: tokens of all of it, then of each window in rows."""
+        side = int(len(self.state["latents_2d"]) ** 0.5)
+        size = features.shape[-1] // side
+        channels = features.shape[1]
+        windows = features[0].reshape(channels, side, size, side, size).permute(1, 3, 2, 4, 0)
+        flat, where = (one[0].flatten(1).T for one in (features, positions))
+        every = self.tokens(self.state["latents"], flat, where)
+        each = self.tokens(self.state["latents_2d"][:, None], windows.reshape(side**2, size**2, channels))
+        return torch.cat((every, each[:, 0]))
+
+
+def test_the_perceiver_is_the_published_one():
+    network = replace(WIDE, perceiver_layers=2, window_latents=16)
+    model = untrained(network)
+    generator = torch.Generator().manual_seed(4)
+    features, positions = torch.randn(2, 1, 64, 8, 8, generator=generator)
+    with torch.no_grad():
+        found, _ = model.sam.spatial_perceiver(features, positions)
+        expected = Published(to_meta(model.sam.state_dict()))(features, positions)
+    assert expected.std() > 0.1
+    torch.testing.assert_close(found[0], expected, atol=1e-4, rtol=0)
 
 
 def write(model, target: Path) -> Path:

@@ -63,7 +63,7 @@ class Inspection:
         As published; whoever trained the file may have chosen another.
     missing : tuple of str
         What the network needs and the file lacks; an image encoder of Medical SAM Adapter loads without a decoder, a
-        SAM 2 without its memory.
+        SAM 2, SAM 3 or EdgeTAM without its memory.
     assumed : tuple of str
         What no tensor tells, taken from the published networks.
     loadable : bool

@@ -114,7 +114,7 @@ class SamPromptable(nn.Module):
 
     @property
     def memory(self) -> bool:
-        """True if the model carries masks from frame to frame by itself, as SAM 2 and 3 do."""
+        """True if the model carries masks from frame to frame by itself, as SAM 2, SAM 3 and EdgeTAM do."""
         return False
 
     def frame(self, hw: tuple[int, int]) -> Frame:

@@ -16,7 +16,7 @@ class MaskOptions(Config):
     points_per_side: int = Field(32, ge=1, le=256, description="Points along one side of the image.")
     points_per_batch: int = Field(64, ge=1, description="Points decoded at once, at most.")
     pred_iou_thresh: float | None = Field(
-        None, ge=0, le=1, description="Least predicted IoU of a mask; none: 0.88, or 0.8 for SAM 2 and 3; 0 keeps all."
+        None, ge=0, le=1, description="Least predicted IoU of a mask; none: 0.88 (SAM 2, 3, EdgeTAM: 0.8); 0 keeps all."
     )
     stability_score_thresh: float = Field(
         0.95, ge=0, le=1, description="Least share of a mask that stays as its threshold rises; 0 keeps all."

@@ -1,8 +1,8 @@
 """Names of the original EdgeTAM file to those of transformers' EdgeTamVideoModel, and back.
 
 The layout is that of facebookresearch/EdgeTAM (edgetam.pt). All but the encoder and the memory's perceiver is named as
-in SAM 2, and all is only renamed but for the perceiver's keys and values, which are one layer there. The counters of the
-encoder's norms are left out.
+in SAM 2, and all is only renamed but for the perceiver's keys and values, which are one layer there. The counters of
+the encoder's norms are left out.
 """
 
 from __future__ import annotations

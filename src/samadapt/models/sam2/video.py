@@ -12,8 +12,8 @@ class OriginalPointers:
     """Takes the pointer of a mask prompt from the token of the single mask, and a memory as wide as the embedding.
 
     transformers 5.24 takes that pointer from the token of the best candidate, facebookresearch/sam2 (2b90b9f,
-    `_use_mask_as_output`) and facebookresearch/sam3 (0b7b97c, the same) from the single one; all other calls say which
-    they want. It also reckons with a memory that is narrower than its pointers.
+    `_use_mask_as_output`), facebookresearch/sam3 (0b7b97c, the same) and facebookresearch/EdgeTAM from the single one;
+    all other calls say which they want. It also reckons with a memory that is narrower than its pointers.
     """
 
     def _single_frame_forward(self, *given: Any, multimask_output: bool = False, **named: Any) -> Any:
