@@ -17,8 +17,8 @@ from samadapt.core.colors import color_of
 from samadapt.core.errors import RunFolderError
 from samadapt.report import report
 from samadapt.report.conditions import conditions_of
+from samadapt.report.empty import empty_masks_in_words
 from samadapt.report.overlays import contours
-from samadapt.report.provenance import empty_masks_in_words
 from samadapt.report.published import FLARE22
 from samadapt.report.runs import read_runs
 from samadapt.report.tables import tables_of

@@ -23,6 +23,8 @@ def _show(result: Evaluation) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from samadapt.report.empty import without_objects_in_words
+
     asked = [e["prompts"] for e in result.summary if e["figure"] == "dice_auc"]
     shown = [e for e in shown_entries(result.summary, asked) if e["figure"] in ("dice", "hd95", "nsd")]
     columns = list(dict.fromkeys((e["prompts"], e["method"], e["choice"]) for e in shown))
@@ -40,6 +42,8 @@ def _show(result: Evaluation) -> None:
     for line in _sessions(result):
         Console().print(line)
     Console().print("Means over cases; 95 % intervals and every case are in the run folder.", style="dim")
+    if bare := without_objects_in_words(result.facts):
+        Console().print(bare, markup=False, highlight=False, soft_wrap=True)
     Console().print(f"Written to {result.folder}. A page of it: samadapt report {result.folder} --out page.html")
 
 

@@ -21,6 +21,8 @@ def _show(result: Scored) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from samadapt.report.empty import without_objects_in_words
+
     figures = (("dice", "Dice"), ("hd95", "HD95"), ("nsd", "NSD"))
     found = {(e["name"], e["figure"]): e["mean"] for e in result.summary}
     table = Table(header_style="bold")
@@ -31,6 +33,8 @@ def _show(result: Scored) -> None:
         values = [found.get((name, figure)) for figure, _ in figures]
         table.add_row(name, *("–" if value is None else f"{value:.3f}" for value in values))
     Console().print(table)
+    if bare := without_objects_in_words(result.facts):
+        Console().print(bare, markup=False, highlight=False, soft_wrap=True)
     Console().print(f"Written to {result.folder}. A page of it: samadapt report {result.folder} --out page.html")
 
 

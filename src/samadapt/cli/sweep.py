@@ -22,6 +22,8 @@ def _show(result: SweepResult) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from samadapt.report.empty import left_out_in_words
+
     heads = ("model", "size", "prompts", "phases", "mask by")
     table = Table(*heads, title="Dice", title_justify="left", header_style="bold")
     table.add_column("mean", justify="right")
@@ -30,8 +32,8 @@ def _show(result: SweepResult) -> None:
         words = (row.model, str(row.image_size), row.prompts, row.phases or "–", row.choice)
         table.add_row(*words, f"{row.dice:.3f}", f"{row.low:.3f}–{row.high:.3f}")
     Console().print(table)
-    for case, reason in result.excluded:
-        Console().print(f"Left out: {case}: {reason}", markup=False)
+    for line in left_out_in_words(result.excluded):
+        Console().print(line, markup=False, highlight=False, soft_wrap=True)
     if result.empty_labels:
         Console().print(f"No measured case holds: {', '.join(result.empty_labels)}", markup=False)
     Console().print(f"{len(result.rows)} conditions in {result.folder}: conditions.csv and page.html", markup=False)

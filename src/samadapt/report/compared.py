@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import combinations
 
 from samadapt.metrics import Difference, paired_difference, with_holm
+from samadapt.report.empty import without_objects_notes
 from samadapt.report.grid import NOTHING, Cell, Column, Line, Table, number, p_text, span
 from samadapt.report.methods import Method
 from samadapt.report.organs import DICE, FEW_CASES, labels_of
@@ -46,6 +47,7 @@ def methods_table(methods: list[Method]) -> Table:
     notes = (
         "Time a slice is that of a whole run, for all its prompt policies together; memory is the peak of its process.",
         "HD95 leaves out organs that were missed or invented: read it beside the table of boundary distances.",
+        *without_objects_notes(m.condition.run for m in methods),
         *spacing_notes(m.condition.run for m in methods),
     )
     rows = tuple(

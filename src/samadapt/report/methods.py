@@ -111,11 +111,16 @@ def differences_of(runs: list[Run]) -> list[str]:
         values = {run.name: str(run.facts.get(key)) for run in runs}
         if len(set(values.values())) > 1:
             found.append(f"The runs come from different {what}: {_listed(values)}.")
-    cases = {run.name: frozenset(row["case"] for row in run.rows) for run in runs}
+    cases = {run.name: frozenset(row["case"] for row in run.rows) | _without_objects(run) for run in runs}
     if len(set(cases.values())) > 1 and not found:
         numbers = {name: f"{len(those)} cases" for name, those in cases.items()}
         found.append(f"The runs measured different cases: {_listed(numbers)}.")
     return found + _other_prompts(runs)
+
+
+def _without_objects(run: Run) -> frozenset[str]:
+    """Cases that hold nothing to prompt for belong to what was measured, as another run may have scored them."""
+    return frozenset((run.facts.get("without_objects") or {}).get("cases") or ())
 
 
 def _other_prompts(runs: list[Run]) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from samadapt.report.conditions import WITH, WITHOUT, Condition
+from samadapt.report.empty import without_objects_notes
 from samadapt.report.grid import NOTHING, Cell, Column, Line, Table, number, span
 from samadapt.report.published import Published, published_for
 from samadapt.report.runs import spacing_notes
@@ -33,7 +34,8 @@ NSD = Figure("nsd", "Boundary agreement by label", 3, caption="NSD, normalised s
 
 def dice_table(conditions: list[Condition]) -> Table | None:
     """Dice per label, both averages last, published columns beside it where the labels are theirs."""
-    table = _table(DICE, conditions, _interval_notes(conditions) + _fairness_notes(conditions))
+    bare = without_objects_notes(c.run for c in conditions)
+    table = _table(DICE, conditions, (*_interval_notes(conditions), *bare, *_fairness_notes(conditions)))
     datasets = {str(name) for c in conditions for name in c.run.facts.get("datasets") or ()}
     published = published_for(_label_names(conditions), datasets)
     return _beside(table, published) if table and published else table

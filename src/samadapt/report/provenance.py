@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from typing import Any
 
-from samadapt.core.errors import ConfigError
 from samadapt.report.conditions import Condition, conditions_of, method_in_words
+from samadapt.report.empty import empty_masks_in_words, named_convention, without_objects_in_words
 from samadapt.report.grid import DASH, Cell, Column, Line, Table, joined
 from samadapt.report.runs import Run
 
 _ORDER = (
-    *("columns", "job", "data", "store", "fingerprint of the data", "split", "cases", "labels"),
-    *("spacing (z × y × x, mm)", "prompts", "figures defined by", "empty masks", "model", "base weights (hash)"),
-    *("adapter (hash)", "image size (px)", "preprocessing", "method", "task", "steps", "batch", "best validation"),
-    *("seed", "configuration (hash)", "samadapt", "Python", "libraries", "machine", "started", "command", "folder"),
+    *("columns", "job", "data", "store", "fingerprint of the data", "split", "cases", "cases without objects"),
+    *("labels", "spacing (z × y × x, mm)", "prompts", "figures defined by", "empty masks", "model"),
+    *("base weights (hash)", "adapter (hash)", "image size (px)", "preprocessing", "method", "task", "steps", "batch"),
+    *("best validation", "seed", "configuration (hash)", "samadapt", "Python", "libraries", "machine", "started"),
+    *("command", "folder"),
 )
+_SHOWN_CASES = 20
 
 
 def provenance_table(runs: list[Run]) -> Table:
@@ -59,6 +59,7 @@ def _data(run: Run) -> dict[str, str]:
         "fingerprint of the data": str(fingerprint or ""),
         "split": str(split),
         "cases": str(facts.get("cases", "")),
+        "cases without objects": without_objects_in_words(facts, shown=_SHOWN_CASES),
         "labels": f"{len(labels)}: {joined(labels[:20])}{' …' if len(labels) > 20 else ''}" if labels else "",
         "spacing (z × y × x, mm)": "; ".join(spacings),
     }
@@ -79,38 +80,9 @@ def _questions(run: Run) -> dict[str, str]:
     }
 
 
-def empty_masks_in_words(name: str) -> str:
-    """What a convention counts where an organ is missing, figure by figure."""
-    found = _convention(name)
-    if found is None:
-        return ""
-    figures = {"Dice": found.empty["dice"], "HD95": found.empty["hd95"], "NSD": found.empty["nsd"]}
-    said = [
-        f"{figure} of a label that is in neither truth nor prediction: {_value(policy.both)}; that is missed: "
-        f"{_value(policy.prediction)}; that is invented: {_value(policy.reference)}"
-        for figure, policy in figures.items()
-    ]
-    return ". ".join(said) + ". " + str(found.note)
-
-
 def _source(name: str) -> str:
-    found = _convention(name)
+    found = named_convention(name)
     return str(found.source) if found else "unknown to this version"
-
-
-def _convention(name: str) -> Any:
-    from samadapt.metrics import convention
-
-    try:
-        return convention(name)
-    except ConfigError:
-        return None
-
-
-def _value(value: float) -> str:
-    if math.isnan(value):
-        return "left out"
-    return "infinite, left out of the mean and counted" if math.isinf(value) else f"{value:g}"
 
 
 def _training(run: Run) -> dict[str, str]:

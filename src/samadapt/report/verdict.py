@@ -141,10 +141,15 @@ def measured_in_words(evaluations: list[Run]) -> str:
     for run in evaluations:
         facts = run.facts
         labels = len(facts.get("label_set") or ())
-        text = f"the {facts.get('split', '?')} split of {run.data}: {_count(facts.get('cases'), 'case')}"
+        text = f"the {facts.get('split', '?')} split of {run.data}: {_count(facts.get('cases'), 'case')}{_bare(facts)}"
         said.append(f"{text}, {_count(labels, 'label')}" if labels else text)
     where = joined(list(dict.fromkeys(said)))
     return f"Dice against the truth, averaged over the labels of a case and then over cases, on {where}."
+
+
+def _bare(facts: Mapping[str, Any]) -> str:
+    count = len((facts.get("without_objects") or {}).get("cases") or ())
+    return f" ({count} without an object)" if count else ""
 
 
 def _count(value: Any, noun: str) -> str:

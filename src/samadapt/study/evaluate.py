@@ -26,7 +26,7 @@ from samadapt.study.journal import JOURNAL, Measured, joined, read_journal, writ
 from samadapt.study.ledger import Ledger
 from samadapt.study.overlays import keep_best_median_worst, save_overlay
 from samadapt.study.predicting import CasePredictions, predict_case
-from samadapt.study.prompting import instances_apart, load_or_draw, numbers_of
+from samadapt.study.prompting import instances_apart, load_or_draw, without_objects
 from samadapt.study.rows import Row, summarise, to_csv
 from samadapt.study.scoring import score_prompted, score_semantic
 
@@ -46,11 +46,16 @@ class Evaluation:
     rows : tuple of Row
     summary : tuple of dict
         See `rows.summarise`.
+    facts : dict
+        What the run states about model, data and cost. "without_objects" names the cases that hold no object of any
+        label, and says whether they were measured: without prompts they are, by the convention's rule for empty masks;
+        with prompts they are left out.
     """
 
     folder: Path
     rows: tuple[Row, ...]
     summary: tuple[dict[str, Any], ...]
+    facts: dict[str, Any]
 
     def figure(self, prompts: str, choice: str, name: str = "mean without background", figure: str = "dice") -> float:
         """Mean of one figure, e.g. ``figure("box", "predicted")``."""
@@ -60,8 +65,9 @@ class Evaluation:
         raise DataError(f"nothing was measured for {prompts}, {choice}, {name}, {figure}", where=self.folder)
 
     def as_json(self) -> dict[str, Any]:
-        """Folder and summary, for ``--json``."""
-        return {"folder": str(self.folder), "summary": list(self.summary)}
+        """Folder, summary and the cases without objects, for ``--json``."""
+        without = self.facts["without_objects"]
+        return {"folder": str(self.folder), "summary": list(self.summary), "without_objects": without}
 
 
 def evaluate(config: EvaluateConfig | None = None, **fields: Any) -> Evaluation:
@@ -90,7 +96,8 @@ def evaluate(config: EvaluateConfig | None = None, **fields: Any) -> Evaluation:
     config = config or load_config(EvaluateConfig, values=fields)
     convention(config.convention)
     store = Store.open(config.data)
-    cases = _cases(store, config)
+    taken = store.split(config.split)[: config.max_cases]
+    cases = _measurable(store, taken, config)
     plain = config.model_dump(mode="json", exclude={"out", "resume", "batch_size", "device"})
     require_free(config.out, "evaluate", plain, resume=config.resume)
     began = time.perf_counter()
@@ -106,11 +113,11 @@ def evaluate(config: EvaluateConfig | None = None, **fields: Any) -> Evaluation:
     ledger.write([store.cases[case].name for case in cases])
     keep_best_median_worst(config.out, rows, config.prompts[0])
     told = prompt_sets | dict(found.sessions)
-    facts = _facts(model, store, cases, told, config) | _cost(rows, store, cases, time.perf_counter() - began)
+    facts = _facts(model, store, taken, told, config) | _cost(rows, store, cases, time.perf_counter() - began)
     facts |= {"predicted_iou": agreement(a for a in found.answers if a.candidate == 0)} if found.answers else {}
     close_run(config.out, manifest, facts=facts)
     (config.out / JOURNAL).unlink(missing_ok=True)
-    return Evaluation(config.out, tuple(rows), tuple(summary))
+    return Evaluation(config.out, tuple(rows), tuple(summary), facts)
 
 
 def _summary(found: Measured, config: EvaluateConfig) -> list[dict[str, Any]]:
@@ -133,19 +140,24 @@ def _plans(config: EvaluateConfig) -> list[ClickPlan]:
     return [plan for plan in map(parse_plan, config.prompts) if plan is not None]
 
 
-def _cases(store: Store, config: EvaluateConfig) -> list[int]:
-    cases = store.split(config.split)[: config.max_cases]
-    if not cases:
+def _measurable(store: Store, taken: list[int], config: EvaluateConfig) -> list[int]:
+    """The cases that hold something to prompt for; all of them where no prompts are needed."""
+    if not taken:
         raise DataError(
             f"the split {config.split!r} holds no case", where=config.data, remedy="Choose another --split."
         )
-    if config.prompts != ("none",) and not any(len(numbers_of(store, case)) for case in cases):
+    if "none" in config.prompts:
+        return taken
+    bare = set(without_objects(store, taken))
+    if len(bare) == len(taken):
+        first = f"none of the first {len(taken)} cases" if config.max_cases else "no case"
         raise DataError(
-            f"no case of the split {config.split!r} has a labelled object to draw prompts from",
+            f"{first} of the split {config.split!r} has a labelled object to draw prompts from",
             where=config.data,
-            remedy="Check the labels with samadapt doctor, or choose another --split.",
+            remedy="Check the labels with samadapt doctor, or choose another --split"
+            + (" or more --max-cases." if config.max_cases else "."),
         )
-    return cases
+    return [case for case in taken if case not in bare]
 
 
 def _load(config: EvaluateConfig) -> SamPromptable:
@@ -255,6 +267,10 @@ def _facts(
         "label_set": store.label_set.names,
         "split": config.split,
         "cases": len(cases),
+        "without_objects": {
+            "cases": [store.cases[case].name for case in without_objects(store, cases)],
+            "measured": "none" in config.prompts,
+        },
         "prompts": [
             {"policy": p, "origin": s.origin, "seed": s.seed, "hash": s.fingerprint, "n": len(s)}
             for p, s in prompt_sets.items()

@@ -49,6 +49,11 @@ def numbers_of(store: Store, case: int, z: int | None = None) -> range:
     return range(rows.start, rows.stop)
 
 
+def without_objects(store: Store, cases: Iterable[int]) -> list[int]:
+    """Cases that hold no object of any label: there is nothing to prompt for."""
+    return [case for case in cases if not len(numbers_of(store, case))]
+
+
 def instances_apart(store: Store, case: int) -> bool:
     """True if the objects of a case are instances of an image, each scored by itself."""
     numbers = store.objects["object"][store.objects_of(case)]

@@ -33,16 +33,18 @@ from samadapt.study.rows import Row, summarise, to_csv
 
 @dataclass(frozen=True)
 class Scored:
-    """What a scoring found: run folder, rows and summary as of an evaluation, and files that were of no case."""
+    """What a scoring found: run folder, rows, summary and facts as of an evaluation, and files that were of no case."""
 
     folder: Path
     rows: tuple[Row, ...]
     summary: tuple[dict[str, Any], ...]
     unused: tuple[str, ...]
+    facts: dict[str, Any]
 
     def as_json(self) -> dict[str, Any]:
         """For ``--json``."""
-        return {"folder": str(self.folder), "summary": list(self.summary), "unused": list(self.unused)}
+        told = {"unused": list(self.unused), "without_objects": self.facts["without_objects"]}
+        return {"folder": str(self.folder), "summary": list(self.summary)} | told
 
 
 def score(config: ScoreConfig | None = None, **fields: Any) -> Scored:
@@ -86,8 +88,16 @@ def score(config: ScoreConfig | None = None, **fields: Any) -> Scored:
     if unused:
         say(f"{len(unused)} files are of no case and were left out: {', '.join(unused[:5])}")
     subjects = [references.subject(name) for name in predictions.names]
-    close_run(config.out, manifest, facts=_facts(references, subjects, config) | {"unused": unused})
-    return Scored(config.out, tuple(rows), tuple(summary), tuple(unused))
+    bare = {"cases": _without_objects(references, rows), "measured": not config.box_channel}
+    facts = _facts(references, subjects, config) | {"without_objects": bare, "unused": unused}
+    close_run(config.out, manifest, facts=facts)
+    return Scored(config.out, tuple(rows), tuple(summary), tuple(unused), facts)
+
+
+def _without_objects(references: References, rows: list[Row]) -> list[str]:
+    """Cases of which no row tells of a true object."""
+    held = {row.case for row in rows if row.label and row.reference_voxels}
+    return [name for name in references.names if name not in held]
 
 
 class Predictions(Protocol):
@@ -200,7 +210,7 @@ def _facts(references: References, subjects: list[Subject], config: ScoreConfig)
         "predictions": str(config.prediction),
         "label_set": references.label_set.names,
         "split": config.split if isinstance(references, StoreReferences) else "all",
-        "cases": len(subjects),
+        "cases": len(references.names),
         "prompts": [],
         "convention": config.convention,
         "conventions": list(config.conventions),
