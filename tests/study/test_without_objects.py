@@ -17,6 +17,7 @@ from samadapt.report import report
 from samadapt.report.compare import compare
 from samadapt.study.evaluate import Evaluation, evaluate
 from samadapt.study.score import score
+from samadapt.study.sweep import sweep
 
 BARE = ("1", "2", "4", "5")
 
@@ -80,9 +81,10 @@ def test_predictions_of_others_are_told_the_same(store: Store, tmp_path: Path) -
 def test_the_page_says_what_became_of_them(asked: Evaluation, semantic: Evaluation, tmp_path: Path) -> None:
     page = report([asked.folder, semantic.folder], tmp_path / "page.html").read_text()
     hold = "4 of 7 cases hold no object of any label: 1, 2, 4 and 1 more."
-    assert f"{hold} There is nothing to prompt for: they were left out." in page
-    rule = "By the rule of convention “strict” for empty masks, Dice of a label in which nothing is found there is"
-    assert f"{hold} {rule} left out, and of one that is invented 0." in page
+    left_out = "With prompts they were left out: there is nothing to prompt for."
+    rule = "Label maps were scored there as convention “strict” scores empty masks"
+    dice = "Dice of a label that is rightly not found is left out, that of an invented one is 0."
+    assert f"{hold} {left_out} {rule}: {dice}" in page
     assert "4 of 7 cases hold no object of any label: 1, 2, 4, 5." in (tmp_path / "page-provenance.csv").read_text()
     assert "7 cases (4 without an object)" in page
 
@@ -91,10 +93,12 @@ def test_methods_with_and_without_prompts_can_still_be_compared(
     asked: Evaluation, semantic: Evaluation, tmp_path: Path
 ) -> None:
     page = compare([asked.folder, semantic.folder], tmp_path / "page.html").read_text()
-    assert page.count("There is nothing to prompt for") == 3  # methods, Dice by label, provenance
+    assert page.count("there is nothing to prompt for") == 3  # methods, Dice by label, provenance
 
 
-@pytest.mark.parametrize(("kind", "said"), [("asked", "they were left out."), ("semantic", "that is invented 0.")])
+@pytest.mark.parametrize(
+    ("kind", "said"), [("asked", "there is nothing to prompt for."), ("semantic", "an invented one is 0.")]
+)
 def test_the_terminal_says_it_in_one_line(
     kind: str, said: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -113,7 +117,7 @@ def test_a_few_first_cases_that_hold_nothing_are_an_error(store: Store, small_mo
     found = evaluate(**fields, max_cases=1, out=tmp_path / "run")
     assert (bare, found.facts["without_objects"]["cases"]) == (["0"], [])
     empty = _only(store, tmp_path, BARE)
-    with pytest.raises(DataError, match=r"none of the first 2 cases .* more --max-cases"):
+    with pytest.raises(DataError, match=r"no case among the first 2 of .* a higher --max-cases"):
         evaluate(**fields | {"data": empty.path}, max_cases=2, out=tmp_path / "none")
 
 
@@ -124,3 +128,16 @@ def _only(store: Store, tmp_path: Path, names: tuple[str, ...]) -> Store:
         for name in (*names, "6"):
             (tmp_path / "raw" / folder / f"{name}.png").write_bytes((raw / folder / f"{name}.png").read_bytes())
     return prepare(source=tmp_path / "raw", recipe="folder", out=tmp_path / "few", workers=0)
+
+
+def test_a_sweep_leaves_them_out_and_says_so_in_one_line(
+    store: Store, small_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from samadapt.cli.sweep import _show
+
+    models = (str(small_model),)
+    found = sweep(data=store.path, split="all", models=models, prompts=("centre",), out=tmp_path / "sweep")
+    assert dict(found.excluded) == dict.fromkeys(BARE, "it holds none of the labels")
+    _show(found)
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Left out")]
+    assert said == ["Left out, it holds none of the labels: 4 cases (1, 2, 4 and 1 more)"]

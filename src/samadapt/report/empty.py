@@ -28,21 +28,17 @@ def without_objects_in_words(facts: Mapping[str, Any], shown: int = 3) -> str:
     str
         Sentences; empty where every case holds an object, or the run does not say.
     """
-    stated = facts.get("without_objects") or {}
-    names = stated.get("cases") or []
-    if not names:
+    if not _names(facts):
         return ""
-    hold = "holds" if len(names) == 1 else "hold"
-    said = f"{len(names)} of {facts['cases']} cases {hold} no object of any label: {_first(names, shown)}. "
-    if stated["measured"]:
-        return f"{said}{_scored(str(facts['convention']))}"
-    return f"{said}There is nothing to prompt for: {'it was' if len(names) == 1 else 'they were'} left out."
+    return f"{_counted(facts, shown)} {_treated(facts)}"
 
 
 def without_objects_notes(runs: Iterable[Run]) -> tuple[str, ...]:
-    """The same of several runs, each sentence once."""
-    said = (without_objects_in_words(run.facts) for run in runs if run.kind == "evaluate")
-    return tuple(dict.fromkeys(one for one in said if one))
+    """The same of several runs: a note for each set of cases, with all that was done with it."""
+    by_cases: dict[str, dict[str, None]] = {}
+    for facts in (run.facts for run in runs if run.kind == "evaluate" and _names(run.facts)):
+        by_cases.setdefault(_counted(facts, 3), {})[_treated(facts)] = None
+    return tuple(" ".join((cases, *treatments)) for cases, treatments in by_cases.items())
 
 
 def left_out_in_words(excluded: Iterable[tuple[str, str]], shown: int = 3) -> list[str]:
@@ -84,16 +80,29 @@ def _first(names: list[str], shown: int) -> str:
     return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
 
 
-def _scored(name: str) -> str:
-    """How a convention scores masks of labels that the truth does not hold."""
-    found = named_convention(name)
-    rule = f"By the rule of convention “{name}” for empty masks"
+def _names(facts: Mapping[str, Any]) -> list[str]:
+    return list((facts.get("without_objects") or {}).get("cases") or ())
+
+
+def _counted(facts: Mapping[str, Any], shown: int) -> str:
+    names = _names(facts)
+    hold = "holds" if len(names) == 1 else "hold"
+    return f"{len(names)} of {facts['cases']} cases {hold} no object of any label: {_first(names, shown)}."
+
+
+def _treated(facts: Mapping[str, Any]) -> str:
+    """What was done with the cases, and by what rule."""
+    if not facts["without_objects"]["measured"]:
+        were = "it was" if len(_names(facts)) == 1 else "they were"
+        return f"With prompts {were} left out: there is nothing to prompt for."
+    name = str(facts["convention"])
+    rule, found = f"Label maps were scored there as convention “{name}” scores empty masks", named_convention(name)
     if found is None:
-        return f"{rule} they are scored."
+        return f"{rule}."
     policy = found.empty["dice"]
     return (
-        f"{rule}, Dice of a label in which nothing is found there is {_value(policy.both)}, and of one that is "
-        f"invented {_value(policy.reference)}."
+        f"{rule}: Dice of a label that is rightly not found is {_value(policy.both)}, that of an invented one is "
+        f"{_value(policy.reference)}."
     )
 
 

@@ -150,12 +150,11 @@ def _measurable(store: Store, taken: list[int], config: EvaluateConfig) -> list[
         return taken
     bare = set(without_objects(store, taken))
     if len(bare) == len(taken):
-        first = f"none of the first {len(taken)} cases" if config.max_cases else "no case"
+        which, more = (f" among the first {len(taken)}", " or a higher --max-cases") if config.max_cases else ("", "")
         raise DataError(
-            f"{first} of the split {config.split!r} has a labelled object to draw prompts from",
+            f"no case{which} of the split {config.split!r} has a labelled object to draw prompts from",
             where=config.data,
-            remedy="Check the labels with samadapt doctor, or choose another --split"
-            + (" or more --max-cases." if config.max_cases else "."),
+            remedy=f"Check the labels with samadapt doctor, or choose another --split{more}.",
         )
     return [case for case in taken if case not in bare]
 
