@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -90,15 +91,28 @@ def test_a_transformers_folder_is_the_same_model(small, small_file, tmp_path):
     torch.testing.assert_close(one(pixels).low_res_logits, other(pixels).low_res_logits, atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("wrapper", ["model", "state_dict", "module", "safetensors", "half", "optimizer"])
+def beside(wrapper: str) -> dict:
+    """As SAM-Med2D does: the optimizer itself, not its state, after it has stepped; and what others put beside it."""
+    weight = torch.nn.Parameter(torch.ones(2))
+    optimizer = torch.optim.AdamW([weight]) if wrapper == "everything" else torch.optim.Adam([weight])
+    weight.sum().backward()
+    optimizer.step()
+    if wrapper != "everything":
+        return {"optimizer": optimizer}
+    scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [7, 12], gamma=0.5)
+    return {"optimizer": optimizer, "lr_scheduler": scheduler, "args": Namespace(lr=1e-4, out="runs")}
+
+
+@pytest.mark.parametrize(
+    "wrapper", ["model", "state_dict", "module", "safetensors", "half", "optimizer", "legacy", "everything"]
+)
 def test_the_ways_people_save(small, small_file, tmp_path, wrapper):
     state = to_meta(small.sam.state_dict())
     path = tmp_path / "saved.anything"
     if wrapper == "safetensors":
         save_file(state, path)
-    elif wrapper == "optimizer":  # as SAM-Med2D does: the optimizer itself, not its state
-        optimizer = torch.optim.Adam([torch.nn.Parameter(torch.ones(2))])
-        torch.save({"model": state, "optimizer": optimizer}, path)
+    elif wrapper in ("optimizer", "legacy", "everything"):
+        torch.save({"model": state} | beside(wrapper), path, _use_new_zipfile_serialization=wrapper != "legacy")
     elif wrapper == "module":
         torch.save({f"module.{key}": value for key, value in state.items()}, path)
     elif wrapper == "half":

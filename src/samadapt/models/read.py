@@ -14,6 +14,7 @@ from torch import Tensor
 from samadapt.core.errors import CheckpointError
 
 _WRAPPERS = ("model", "state_dict", "model_state_dict", "model_state")
+_SETTINGS = {"argparse.Namespace", "torch.cuda.amp.grad_scaler.GradScaler", "torch.amp.grad_scaler.GradScaler"}
 _DAMAGED = "Download it again and compare its size with the publisher's."
 
 
@@ -21,7 +22,7 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
     """Tensors of a `.pth`, `.pt`, `.bin` or `.safetensors` file, by their names in the file.
 
     The content decides, not the suffix. A training checkpoint is unwrapped ("model", "state_dict") and the prefix of
-    DataParallel is removed.
+    DataParallel is removed; optimizers, schedulers and settings pickled beside the weights are dropped unrun.
 
     Parameters
     ----------
@@ -35,8 +36,8 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
     Raises
     ------
     CheckpointError
-        If the file is missing, truncated, no checkpoint, or a pickle that holds anything but tensors and plain values;
-        such a pickle is refused before any of it runs.
+        If the file is missing, truncated, no checkpoint, or a pickle that holds anything else but tensors and plain
+        values; such a pickle is refused before any of it runs.
     """
     path = Path(path)
     if not path.is_file():
@@ -79,7 +80,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 def _read_pickle(path: Path) -> Any:
     import torch
 
-    with _pickle_errors(path), torch.serialization.safe_globals(_inert_classes()):
+    with _pickle_errors(path), torch.serialization.safe_globals(_stand_ins()):
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
@@ -93,8 +94,8 @@ def _pickle_errors(path: Path) -> Iterator[None]:
         raise CheckpointError(
             f"the file holds code or objects besides tensors ({_culprit(str(error))}); it was not executed",
             where=path,
-            remedy="If you trust its author, load it on a machine you can afford to lose and save the state dict alone "
-            "as safetensors.",
+            remedy="If you trust its author, save its weights alone, on a machine you can afford to lose: python -c "
+            f"\"import torch; torch.save(torch.load('{path}', weights_only=False)['model'], 'weights.pth')\"",
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
         what = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -109,13 +110,26 @@ def _culprit(message: str) -> str:
     return "an object of unknown kind"
 
 
-def _inert_classes() -> list[Any]:
-    """What training scripts pickle beside the weights and what PyTorch can rebuild without running foreign code."""
-    from collections import defaultdict
+class _Ignored:
+    """Stands for an object that a training script pickled beside the weights; what it was made of is dropped."""
 
+    def __init__(self, *_: Any) -> None: ...
+
+    def __setstate__(self, _: Any) -> None: ...
+
+
+def _plain_dict(*_: Any) -> dict[Any, Any]:
+    """Stands for a defaultdict, which an optimizer that has stepped keeps its state in."""
+    return {}
+
+
+def _stand_ins() -> list[Any]:
+    """What takes the place of optimizers, schedulers and settings, so that none of their code runs."""
     from torch import optim
 
-    return [dict, defaultdict, optim.Adam, optim.AdamW, optim.SGD]
+    pickled = [one for room in (optim, optim.lr_scheduler) for one in vars(room).values() if isinstance(one, type)]
+    names = {f"{one.__module__}.{one.__qualname__}" for one in pickled if one.__module__.startswith("torch.optim")}
+    return [dict, (_plain_dict, "collections.defaultdict"), *((_Ignored, name) for name in sorted(names | _SETTINGS))]
 
 
 def _unwrap(content: Any, path: Path) -> dict[str, Tensor]:
