@@ -119,7 +119,7 @@ def draw(figures: dict[str, Any], sizes: list[int], methods: list[str], path: Pa
     axes.minorticks_off()
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", alpha=0.3)
-    axes.legend(frameon=False, loc="upper left")
+    figure.legend(frameon=False, loc="outside upper left", ncols=3, fontsize="small")
     figure.savefig(path, dpi=150)
 
 
