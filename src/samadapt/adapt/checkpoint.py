@@ -190,7 +190,7 @@ def require_base(model: SamPromptable, info: AdapterInfo, *, where: object = Non
         raise AdapterMismatch(
             f"made for {info.base_name} (weights {info.base_hash}), not for {model.name} (weights {model.base_hash})",
             where=where,
-            remedy=f"Load the base it was trained on: --model {info.base_name}, or load_model({info.base_name!r}, ...).",
+            remedy=f"Give the base it was trained on: --model {info.base_name}, load_model({info.base_name!r}, ...).",
         )
     if model.image_size != info.image_size:
         raise AdapterMismatch(
