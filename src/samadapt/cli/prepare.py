@@ -13,6 +13,8 @@ from samadapt.data.config import PrepareConfig
 if TYPE_CHECKING:
     from samadapt.data.store import Store
 
+_SHOWN = 20
+
 
 def _run(config: PrepareConfig) -> dict[str, Any]:
     from samadapt.data.prepare import prepare
@@ -40,8 +42,10 @@ def _show(facts: dict[str, Any]) -> None:
         f"{facts['store']}: {facts['cases']} cases ({splits}), {facts['slices']} slices, {facts['objects']} objects"
     )
     typer.echo("Labels: " + ", ".join(f"{value} {name}" for value, name in facts["labels"].items()))
-    for item in facts["excluded"]:
+    for item in facts["excluded"][:_SHOWN]:
         typer.echo(f"Excluded {item['name']}: {item['reason']}")
+    if len(facts["excluded"]) > _SHOWN:
+        typer.echo(f"Excluded {len(facts['excluded']) - _SHOWN} more, each with its reason in store.json")
 
 
 command = make_command(PrepareConfig, _run, arguments=("source",), show=_show)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections import Counter
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _PARTS = "parts"
 _COMMIT_SECONDS = 0.5
+_SHOWN = 3
 
 
 def prepare(config: PrepareConfig | None = None, *, recipe: str | Recipe = "auto", **fields: Any) -> Store:
@@ -108,12 +110,20 @@ def _check_found(found: Found, config: PrepareConfig) -> None:
 
 
 def _nothing(source: object, exclusions: list[tuple[str, str]]) -> DataError:
-    reasons = "; ".join(f"{name}: {reason}" for name, reason in exclusions[:5])
-    return DataError(
-        "no case can be used" + (f" ({len(exclusions)} left out: {reasons})" if exclusions else ""),
-        where=source,
-        remedy="samadapt doctor on the folder lists what is wrong.",
-    )
+    what, shown = "no case can be used", _one_of_each(exclusions)[:_SHOWN]
+    if shown:
+        reasons = [f"{name}: {reason.rstrip('.')}" for name, reason in shown]
+        rest = len(exclusions) - len(shown)
+        what += f" ({len(exclusions)} left out: {'; '.join(reasons + [f'and {rest} more'] * (rest > 0))})"
+    return DataError(what, where=source, remedy="samadapt doctor on the folder lists what is wrong.")
+
+
+def _one_of_each(exclusions: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The first exclusion of every kind: reasons that differ in a file or a number are of one kind."""
+    kinds: dict[str, tuple[str, str]] = {}
+    for name, reason in exclusions:
+        kinds.setdefault(re.sub(r"\S*[/\\]\S*|\d+", "", reason), (name, reason))
+    return list(kinds.values())
 
 
 @contextmanager

@@ -146,8 +146,9 @@ def _unknown_colors(unknown: NDArray[Any], total: int, where: object) -> LabelEr
     return LabelError(
         f"colours outside the colour map in {unknown.size} of {total} pixels: {shown}{more}",
         where=where,
-        remedy="Add them to the colour map, stray ones with the value that is to be ignored; "
-        "many unknown colours mean that the mask was saved with losses.",
+        remedy="Add them to the colour map (labels.json beside the images, or with the others "
+        f"options.colours.{ordered[0][0]:06X}=0): black as 0 if it is background, stray ones as what is to be "
+        "ignored. Many unknown colours mean that the mask was saved with losses.",
     )
 
 

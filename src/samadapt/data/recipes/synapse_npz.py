@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -36,6 +37,7 @@ LISTS = ("lists/lists_Synapse", "lists", "")
 _LOW_HU, _RANGE_HU = -125.0, 400.0
 _WHOLE_HU = 0.02
 _LOOKED_AT = 3
+_SLICES_LOOKED_AT = 24
 
 
 class SynapseNpzOptions(ShrinkOptions):
@@ -96,6 +98,12 @@ def require_order(values: NDArray[Any], order: Order, where: Path) -> None:
     limit = max(BTCV if order == "btcv" else SAMED)
     seen = "btcv" if values.max() > limit else seen_order(values) if values.ndim == 3 else None
     if seen is None or seen == order or order == "btcv":
+        return
+    _require_same(seen, order, where)
+
+
+def _require_same(seen: Order, order: Order, where: Path) -> None:
+    if seen == order:
         return
     numbers = {"btcv": BTCV, "samed": SAMED, "transunet": TRANSUNET}
     told = {name: ", ".join(f"{v} {n}" for v, n in list(numbers[name].items())[:3]) for name in (seen, order)}
@@ -169,20 +177,34 @@ def _listed(source: Path, name: str) -> list[str] | None:
 
 
 def _check_order(train: list[Path], test: list[Path], order: Order) -> None:
-    """Look at the first volumes, before anything is prepared with organs exchanged."""
+    """Look at the first test volumes and every training case, before anything is prepared with organs exchanged."""
+    seen: dict[Order, Path] = {}
     for path, values in _volumes(train, test):
-        require_order(values, order, path)
+        found = None if order == "btcv" or values.ndim != 3 else seen_order(values)
+        if found is not None:
+            seen.setdefault(found, path)
+        if len(seen) > 1:
+            told = ", ".join(f"{where.name} in {one!r}" for one, where in seen.items())
+            raise LabelError(
+                f"the labels are in several orders: {told}",
+                where=path.parent.parent,
+                remedy="Put the files of each order into a folder of their own and prepare each with its "
+                "options.label_order.",
+            )
+    for found, path in seen.items():
+        _require_same(found, order, path)
 
 
 def _volumes(train: list[Path], test: list[Path]) -> Iterator[tuple[Path, NDArray[Any]]]:
-    """The first readable test volumes, and the first training case put together from its slices."""
+    """The first readable test volumes, and the training cases, each put together from slices all along it."""
     for path in test[:_LOOKED_AT]:
         with suppress(SamadaptError):
             yield path, io.open_label(path).values
-    first = sorted(path for path in train if path.name[:8] == train[0].name[:8])
-    with suppress(SamadaptError, ValueError):  # unreadable or unequal slices are left out when they are prepared
-        if first:
-            yield first[0].parent / first[0].name[:8], np.stack([io.open_label(path).values for path in first])
+    for case, slices in groupby(sorted(train), key=lambda path: path.name[:8]):
+        paths = list(slices)
+        paths = paths[:: -(-len(paths) // _SLICES_LOOKED_AT)]
+        with suppress(SamadaptError, ValueError):  # unreadable or unequal slices are left out when they are prepared
+            yield paths[0].parent / case, np.stack([io.open_label(path).values for path in paths])
 
 
 def _case(path: Path, split: str, setting: SynapseNpzOptions) -> CaseSource:
