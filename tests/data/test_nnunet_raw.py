@@ -197,6 +197,7 @@ def test_what_was_predicted_from_boxes_is_scored_as_an_answer_to_boxes(phantoms,
     assert len(organs) == sum(len(labels_in(phantoms, c)) for c in phantoms.split("test"))
     assert {row.dice for row in organs} == {1.0}
     assert {(row.prompts, row.choice) for row in organs} == {("box", "predicted")}
+    assert found.facts["without_objects"] == {"cases": [], "measured": False}
     assert len(list((tmp_path / "run" / "overlays").glob("*.npz"))) == 3
     whole = io.open_label(missing)
     io.save_label(type(whole)(whole.values * 2, whole.grid, whole.orientation), missing)

@@ -167,6 +167,14 @@ def test_the_verdict_compares_before_and_after_case_by_case(three):
     assert "over 4 cases" in said
 
 
+def test_the_verdict_says_over_which_cases_the_difference_is(make, tmp_path):
+    runs = [make.evaluation(tmp_path / name, cases=cases, draw=cases) for name, cases in (("a", 4), ("b", 6))]
+    manifest = json.loads((runs[0] / "run.json").read_text())
+    manifest["facts"]["cases"] = 6
+    (runs[0] / "run.json").write_text(json.dumps(manifest))
+    assert "over the 4 cases that both have)" in headline(read_runs(runs)).verdict
+
+
 def test_other_data_is_not_compared(make, tmp_path):
     one = make.evaluation(tmp_path / "one")
     semantic = (("none", "model", "semantic"),)

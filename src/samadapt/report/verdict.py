@@ -84,10 +84,13 @@ def _comparison(before: Condition, after: Condition) -> str:
     from samadapt.metrics import bootstrap_interval
 
     low, high = bootstrap_interval(differences, after.run.facts.get("seed", 0))
-    gain = f"{np.mean(differences):+.3f} (95 % interval {low:+.3f} to {high:+.3f} over {len(differences)} cases)"
+    count = len(differences)
+    own = {before.mean()["n"], after.mean()["n"]}
+    whose = f"{count} cases" if own == {count} else f"the {count} cases that both have"
+    gain = f"{np.mean(differences):+.3f} (95 % interval {low:+.3f} to {high:+.3f} over {whose})"
     if low <= 0 <= high:
         return f"{said} The difference is {gain}: it may be chance."
-    few = ", though the cases are few" if len(differences) < FEW_CASES else ""
+    few = ", though the cases are few" if count < FEW_CASES else ""
     return f"{said} The difference is {gain}: its interval excludes zero{few}."
 
 
