@@ -158,7 +158,7 @@ def test_many_exclusions_are_counted(samadapt, tmp_path):
     assert lines[-1] == "Excluded 3 more, each with its reason in store.json"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two base models of different width, and an adapter of the first with ranks 4 and, as told, 8."""
     from samadapt.adapt import inject, load_model, save_adapter
@@ -188,7 +188,7 @@ def store(samadapt, tmp_path) -> Path:
     ("base", "adapter", "said"),
     [
         ("tiny", "adapter", ("AdapterMismatch", "made for", "not for tiny", "--model")),
-        ("small.safetensors", "told", ("has shape (4, ", "needs (8, ", "The rank, the widths")),
+        ("small.safetensors", "told", ("AdapterMismatch", "states rank 8", "have rank 4", "as one training wrote it")),
     ],
     ids=["architecture", "rank"],
 )
@@ -201,6 +201,14 @@ def test_an_adapter_that_does_not_fit_is_refused(samadapt, store, tmp_path, weig
     told = " ".join(answer.err.replace("│", " ").split())
     assert [word for word in (*said, str(weights / adapter)) if word not in told] == []
     assert not (tmp_path / "run").exists()
+
+
+def test_inspect_says_what_keeps_an_adapter_from_loading(samadapt, weights):
+    found = json.loads(samadapt("inspect", weights / "told", "--json").out)
+    assert (found["loadable"], "states rank 8" in found["problems"][0]) == (False, True)
+    assert json.loads(samadapt("inspect", weights / "adapter", "--json").out)["loadable"]
+    (weights / "told" / "adapter.safetensors").unlink()
+    assert "missing" in json.loads(samadapt("inspect", weights / "told", "--json").out)["problems"][0]
 
 
 def test_empty_classes_of_a_sweep_are_named(samadapt, tmp_path, weights):

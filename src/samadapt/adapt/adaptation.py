@@ -102,7 +102,8 @@ class Adaptation:
                 raise CheckpointError(
                     f"{name} has shape {tuple(state[name].shape)}, but this model needs {tuple(target.shape)}",
                     where=where,
-                    remedy="The rank, the widths or the number of classes differ from those of the adapter.",
+                    remedy="The rank, the widths or the number of classes differ: give an adapter and a base that "
+                    "belong together.",
                 )
         return own
 

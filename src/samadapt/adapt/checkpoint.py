@@ -166,6 +166,7 @@ def load_adapter(model: SamPromptable, folder: str | Path) -> AdapterInfo:
     info = read_adapter_info(folder)
     require_base(model, info, where=folder)
     state = read_weights(Path(folder) / WEIGHTS_FILE)
+    require_rank(info, state, where=folder)
     try:
         config = parse_config(info.method)
     except ConfigError as error:
@@ -198,6 +199,20 @@ def require_base(model: SamPromptable, info: AdapterInfo, *, where: object = Non
             where=where,
             remedy=f"Load the base with image_size={info.image_size}.",
         )
+
+
+def require_rank(info: AdapterInfo, state: Mapping[str, torch.Tensor], *, where: object = None) -> None:
+    """Raise `AdapterMismatch` unless the low-rank tensors of a file have the rank that its description states."""
+    stated = info.method.get("rank")
+    found = {int(tensor.shape[0]) for name, tensor in state.items() if ".lora_" in name and name.endswith(".A")}
+    if stated is None or found <= {int(stated)}:
+        return
+    ranks = " and ".join(map(str, sorted(found)))
+    raise AdapterMismatch(
+        f"{INFO_FILE} states rank {stated}, but the tensors of {WEIGHTS_FILE} have rank {ranks}",
+        where=where,
+        remedy="The two files are of different trainings: give the folder as one training wrote it.",
+    )
 
 
 def source_of(model: SamPromptable) -> str:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import torch
 
-from samadapt.adapt.checkpoint import AdapterInfo, read_adapter_info
+from samadapt.adapt.checkpoint import WEIGHTS_FILE, AdapterInfo, read_adapter_info, read_weights, require_rank
 from samadapt.adapt.load import find_adapter, find_weights
 from samadapt.adapt.methods import inject
 from samadapt.adapt.msa import LENDER, msa_adapters
 from samadapt.adapt.published import lacking_updates, sammed2d_adapters
-from samadapt.core.errors import SamadaptError
+from samadapt.core.errors import CheckpointError, SamadaptError
 from samadapt.models import SamPromptable, catalog, preprocess
 from samadapt.models.architecture import Architecture
 from samadapt.models.build import empty_sam
@@ -75,6 +75,11 @@ def _adapter(info: AdapterInfo, folder: Path) -> Inspection:
     sources = [source, *([str(info.context[LENDER])] if LENDER in info.context else [])]
     absent = [one for one in sources if not Path(one).exists() and catalog.find(one) is None]
     classes = len(info.label_set) if info.label_set else 0
+    problems = [f"the base model is not at {one}: give it with load_model(BASE, adapter=...)" for one in absent]
+    try:
+        require_rank(info, read_weights(folder / WEIGHTS_FILE), where=folder)
+    except CheckpointError as error:
+        problems.append(error.what)
     return Inspection(
         path=str(folder),
         family="samadapt-adapter",
@@ -90,6 +95,6 @@ def _adapter(info: AdapterInfo, folder: Path) -> Inspection:
         licence=catalog.licence_of(info.base_name, ""),
         missing=tuple(f"its base model {one}" for one in absent),
         assumed=(),
-        loadable=not absent,
-        problems=tuple(f"the base model is not at {one}: give it with load_model(BASE, adapter=...)" for one in absent),
+        loadable=not problems,
+        problems=tuple(problems),
     )
