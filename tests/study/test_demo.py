@@ -53,7 +53,7 @@ def test_demo_runs_every_stage_and_is_resumed(
     ],
 )
 def test_few_volumes_of_even_spacing_are_looked_at_along_all_axes(spacing, is_volume, count, planes):
-    shape = (9, 40, 50)
+    shape = (35, 40, 50)
     case = SimpleNamespace(shape=shape, grid=Grid.from_spacing(shape, spacing), is_volume=is_volume)
     store = SimpleNamespace(cases=[case, case], split=lambda name: range(count))
     assert module.training_fields(store, "full")["task"]["planes"] == planes

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from train_cases import NAMES, ToyRecipe
 
-from conftest import NAMES, ToyRecipe
 from samadapt import io
 from samadapt.core.errors import ConfigError
 from samadapt.core.grid import Grid
@@ -73,6 +73,19 @@ def test_training_cases_are_cut_along_every_axis_in_which_they_are_even(even_sto
             np.testing.assert_array_equal(volume.voxels, store.volume(whole).voxels)
 
 
+def test_cuts_keep_the_window_of_every_channel(tmp_path):
+    loaded = even_volume(0)
+    second = np.stack([loaded.image.voxels, loaded.image.voxels // 3], axis=-1)
+    image = Volume(second, loaded.image.grid, modality="CT", channels=("first", "second"))
+    recipe = ToyRecipe({f"case{i}": (lambda: LoadedCase(image, loaded.label)) for i in range(6)})
+    store = prepare(recipe=recipe, source=tmp_path, out=tmp_path / "store", workers=0, window="percentile")
+    cut_planes(store, [0], tmp_path / "planes")
+    cuts = Store.open(tmp_path / "planes").cases
+    assert len(set(store.cases[0].channel_windows)) == 2
+    assert [cut.channel_windows for cut in cuts] == [store.cases[0].channel_windows] * 3
+    assert [cut.channel_names for cut in cuts] == [("first", "second")] * 3
+
+
 def test_a_run_learns_from_all_planes_and_answers_along_them(fields, even_store, tmp_path):
     from samadapt import load_model
     from samadapt.infer.predict import predict
@@ -131,6 +144,7 @@ def test_the_answer_is_the_mean_over_the_planes(base_model):
     assert calls[-1] == (18 + 22 + 26,) * 2
     uneven = Volume(volume.voxels, Grid.from_spacing(volume.shape, (5.0, 1.0, 1.0)), modality="CT")
     assert head.planes_for(uneven.grid) == ("axial",)
+    assert head.planes_for(Grid.from_spacing((1, 22, 26), (1.0, 1.0, 1.0))) == ("axial",)
     with pytest.raises(ConfigError, match="along one plane"):
         segment(model, volume, test_as="samed")
 
@@ -154,7 +168,7 @@ def test_a_model_cuts_a_file_as_it_learnt(base_model):
 
 def test_what_cannot_be_cut_is_refused(fields, even_store):
     task = {"task": "semantic", "planes": 3}
-    with pytest.raises(ConfigError, match="equal spacing"):
+    with pytest.raises(ConfigError, match="equal spacing and sides"):
         train(**fields | {"task": task})
     assert not Path(fields["out"]).exists()
     with pytest.raises(ConfigError, match="planes=1"):

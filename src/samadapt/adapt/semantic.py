@@ -80,7 +80,7 @@ class SemanticHead:
     def planes_for(self, grid: Grid) -> tuple[str, ...]:
         """Planes along which a volume is cut, that of training first."""
         own = wanted_plane(grid, self.slice_axis) if self.slice_axis else plane_of(grid)
-        if self.planes == 1 or not is_even(grid.spacing_mm):
+        if self.planes == 1 or not is_even(grid):
             return (own,)
         return (own, *(plane for plane in PLANES if plane != own))
 

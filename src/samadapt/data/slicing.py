@@ -17,6 +17,7 @@ PLANES = ("axial", "coronal", "sagittal")
 _ORDER = {"axial": (0, 1, 2), "coronal": (1, 0, 2), "sagittal": (2, 0, 1)}
 _Cut = TypeVar("_Cut", Volume, LabelMap)
 _ANISOTROPIC = 1.5
+_FLAT = 4
 
 
 def choose_axis(spacing_mm: tuple[float, ...], wanted: SliceAxis) -> str:
@@ -44,9 +45,10 @@ def wanted_plane(grid: Grid, axis: SliceAxis) -> str:
     return choose_axis(tuple(spacing[array_axis] for array_axis, _ in nearest_orientation(grid.affine)), axis)
 
 
-def is_even(spacing_mm: tuple[float, ...]) -> bool:
-    """True if no spacing is more than 1.5 times another, so that cuts along every axis look alike."""
-    return max(spacing_mm) <= _ANISOTROPIC * min(spacing_mm)
+def is_even(grid: Grid) -> bool:
+    """True if cuts along every axis look alike: no spacing is over 1.5 times another, no side over 4 times another."""
+    spacing, sides = grid.spacing_mm, grid.shape
+    return max(spacing) <= _ANISOTROPIC * min(spacing) and max(sides) <= _FLAT * min(sides)
 
 
 def reslice(volume: Volume, label: LabelMap, axis: str) -> tuple[Volume, LabelMap]:

@@ -94,8 +94,8 @@ def _pickle_errors(path: Path) -> Iterator[None]:
         raise CheckpointError(
             f"the file holds code or objects besides tensors ({_culprit(str(error))}); it was not executed",
             where=path,
-            remedy="If you trust its author, save its weights alone, on a machine you can afford to lose: python -c "
-            f"\"import torch; torch.save(torch.load('{path}', weights_only=False)['model'], 'weights.pth')\"",
+            remedy="If you trust its author, load it with the program that wrote it, on a machine you can afford to "
+            "lose, and save its weights alone: torch.save(model.state_dict(), 'weights.pth').",
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
         what = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -179,7 +179,7 @@ def _few_even(store: Store) -> bool:
     from samadapt.data.slicing import is_even
 
     few = len(store.split("train")) <= FEW
-    return few and all(case.is_volume and is_even(case.grid.spacing_mm) for case in store.cases)
+    return few and all(case.is_volume and is_even(case.grid) for case in store.cases)
 
 
 def _measure_adapted(config: DemoConfig, training: Path, out: Path) -> None:

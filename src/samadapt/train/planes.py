@@ -1,7 +1,7 @@
 """Volumes to learn from, cut along all three axes: a store of its own in the run's folder, while the run lasts.
 
 One network that has seen every direction answers three times for each voxel, and what one plane shows badly another
-shows well. Only volumes of even spacing are cut so; thick slices are looked at as they were made.
+shows well. Only volumes of even spacing and sides are cut so; thick slices and thin slabs are looked at as they were made.
 
 References
 ----------
@@ -63,7 +63,7 @@ def cases_to_cut(store: Store, config: TrainConfig) -> list[int]:
     cases = sorted(set(store.slices["case"][rows].tolist()))
     if not any(_is_even(store, case) for case in cases):
         raise ConfigError(
-            "no volume to learn from has nearly equal spacing along its axes, so there are no other planes to cut",
+            "no volume to learn from has nearly equal spacing and sides, so there are no other planes to cut",
             where=f"task.planes with {store.path}",
             remedy="Set task.planes=1, or resample the volumes first.",
         )
@@ -95,7 +95,7 @@ def uncut(name: str) -> str:
 
 def _is_even(store: Store, case: int) -> bool:
     record = store.cases[case]
-    return record.is_volume and is_even(record.grid.spacing_mm)
+    return record.is_volume and is_even(record.grid)
 
 
 @dataclass(frozen=True)
