@@ -1,7 +1,7 @@
 """Volumes to learn from, cut along all three axes: a store of its own in the run's folder, while the run lasts.
 
 One network that has seen every direction answers three times for each voxel, and what one plane shows badly another
-shows well. Only volumes of even spacing and sides are cut so; thick slices and thin slabs are looked at as they were made.
+shows well. Only volumes of even spacing and sides are cut so; thick slices and slabs are looked at as they were made.
 
 References
 ----------
