@@ -48,3 +48,11 @@ def test_the_border_of_the_image_is_no_border_of_the_object():
     mask = np.zeros((60, 60), bool)
     mask[:, :30] = True
     assert all(outlined(mask, named_rng("border", i))[5:-5, :10].all() for i in range(10))
+
+
+def test_some_outlines_run_across_dents():
+    y, x = np.mgrid[:96, :96] - 48
+    chamber = (np.hypot(x, y) < 28) & ~(np.hypot(x - 22, y) < 7)  # a muscle reaches into it
+    drawn = [outlined(chamber, named_rng("dent", i)) for i in range(60)]
+    crossed = [bool(mask[48, 66]) for mask in drawn]
+    assert 10 < sum(crossed) < 40

@@ -145,13 +145,25 @@ def heart(rng: np.random.Generator, size: int) -> Layout:
     _right_ventricle(layout, space, rng, middle, radius)
     ring = star(space, rng, middle, radius, aspect=rng.uniform(1, 1.25), angle=rng.uniform(0, 3.1), rough=0.04, waves=5)
     wall = layout.paint(ring, "muscle")
-    pool = layout.paint(scaled(ring, rng.uniform(0.45, 0.82)), "vessel", within=wall)
+    reach = rng.uniform(0.45, 0.82)
+    pool = layout.paint(scaled(ring, reach), "vessel", within=wall)
     layout.add_object({wall})
-    for _ in range(int(rng.integers(0, 4))):
-        spot = _inside(rng, middle, radius * 0.5)
-        layout.paint(superellipse(space, spot, (radius * 0.13, radius * 0.09), rng.uniform(0, 3)), "muscle",
-                     within=pool, target=False)  # fmt: skip
+    _muscles_in_pool(layout, space, rng, middle, radius * reach, pool)
     return layout
+
+
+def _muscles_in_pool(
+    layout: Layout, space: Space, rng: np.random.Generator, middle: Point, radius: float, pool: int
+) -> None:
+    """Papillary muscles near the wall, small ones anywhere, and trabeculae along it: all counted to the pool."""
+    large, fine = int(rng.integers(0, 3)), int(rng.choice([0, 0, rng.integers(6, 20)]))
+    where = [(0.55, 1.0, 0.12, 0.45)] * large + [(0.0, 0.9, 0.08, 0.2)] * int(rng.integers(0, 3))
+    for nearest, farthest, least, most in where + [(0.85, 1.1, 0.05, 0.18)] * fine:
+        angle, away = rng.uniform(0, 2 * np.pi), radius * rng.uniform(nearest, farthest)
+        at = (middle[0] + away * np.sin(angle), middle[1] + away * np.cos(angle))
+        extent = radius * rng.uniform(least, most)
+        muscle = star(space, rng, at, extent, aspect=rng.uniform(1.0, 1.8), angle=angle, rough=0.1)
+        layout.paint(muscle, "muscle", within=pool, target=False)
 
 
 def _right_ventricle(layout: Layout, space: Space, rng: np.random.Generator, at: Point, radius: float) -> None:
