@@ -2,7 +2,8 @@
 
 A vision transformer sees an image in patches; borders finer than a patch must be put back by the mask decoder. The
 branch is a U-Net whose deepest level also receives the image embedding. Its class logits are added to those of the
-mask decoder, at the full size of the model's input.
+mask decoder, at the full size of the model's input. A base model may bring weights that it begins with
+(`SamPromptable.detail_start`), learnt from generated scenes as the rest of it.
 
 References
 ----------
@@ -13,9 +14,19 @@ References
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
+
+from samadapt.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from samadapt.models import SamPromptable
+
+ANSWER = "answer."
+"""Beginning of the names of the layer whose channels are classes, which is made anew for every task."""
 
 
 class DetailBranch(nn.Module):
@@ -59,6 +70,11 @@ class DetailBranch(nn.Module):
         Tensor of shape (B, classes, S, S)
             Zeros for a branch that has not learnt anything.
         """
+        answer: Tensor = self.answer(self.features(pixel_values, embedding))
+        return answer
+
+    def features(self, pixel_values: Tensor, embedding: Tensor) -> Tensor:
+        """What the answer is made from: (B, width, S, S) of the arguments of `forward`."""
         kept, x = [], pixel_values
         for block in self.down:
             kept.append(block(x))
@@ -66,8 +82,7 @@ class DetailBranch(nn.Module):
         x = self.bottom(torch.cat([x, self.embedding(embedding)], dim=1))
         for block, skipped in zip(self.up, reversed(kept)):
             x = block(torch.cat([interpolate(x, scale_factor=2.0, mode="nearest"), skipped], dim=1))
-        answer: Tensor = self.answer(x)
-        return answer
+        return x
 
 
 class _Block(nn.Sequential):
@@ -82,3 +97,33 @@ class _Block(nn.Sequential):
                 nn.LeakyReLU(0.01, inplace=True),
             ]
         super().__init__(*layers)
+
+
+def branch_for(model: SamPromptable, classes: int, width: int) -> DetailBranch:
+    """A branch beside a model, with the weights that the model brings for one of this width, else with random ones.
+
+    Raises
+    ------
+    ConfigError
+        If the side of a patch is no power of two.
+    """
+    from samadapt.adapt.parts import placed
+
+    patch = model.architecture.patch_size
+    if patch & (patch - 1):
+        raise ConfigError(
+            f"a detail branch halves the image down to the tokens, which {patch} pixels each do not allow",
+            where=model.name,
+            remedy="Leave the detail branch out (task.detail=0).",
+        )
+    branch = DetailBranch(classes, width, patch, model.architecture.channels, model.inputs)
+    shapes = [{name: value.shape for name, value in one.items()} for one in (start_of(branch), model.detail_start)]
+    if shapes[0] == shapes[1]:
+        branch.load_state_dict(dict(model.detail_start), strict=False)
+    placed(branch, model.sam.mask_decoder)
+    return branch
+
+
+def start_of(branch: nn.Module) -> dict[str, Tensor]:
+    """{name: tensor} of a branch without its answer: what another branch can begin with."""
+    return {name: value for name, value in branch.state_dict().items() if not name.startswith(ANSWER)}

@@ -159,7 +159,8 @@ def add_head(
     context, slice_axis, planes : int, str, int
         See `SemanticHead`.
     detail : int
-        Width of the detail branch, which starts with answers of zero; 0: no branch.
+        Width of the detail branch, which starts with answers of zero, and with the weights that the model brings for
+        this width (`SamPromptable.detail_start`) or random ones; 0: no branch.
     seed : int
         Of the initial values.
 
@@ -173,6 +174,7 @@ def add_head(
     ConfigError
         If the label set is empty, the model is a SAM-HQ, or its patches have no place for a detail branch.
     """
+    from samadapt.adapt.detail import branch_for
     from samadapt.adapt.seeded import seeded
 
     if not len(label_set):
@@ -186,27 +188,12 @@ def add_head(
     with seeded("semantic head", len(label_set), seed):
         _replace_tokens(model.sam.mask_decoder, len(label_set) + 1)
         if detail:
-            model.detail = _branch(model, len(label_set) + 1, detail)
+            model.detail = branch_for(model, len(label_set) + 1, detail)
     head = SemanticHead(label_set, context, detail, slice_axis, planes)
     model.head = head
     network = replace(model.architecture, mask_tokens=head.channels)
     model.architecture = replace(network, refine=0) if isinstance(network, Architecture) else network
     return head
-
-
-def _branch(model: SamPromptable, classes: int, width: int) -> nn.Module:
-    from samadapt.adapt.detail import DetailBranch
-    from samadapt.adapt.parts import placed
-
-    patch = model.architecture.patch_size
-    if patch & (patch - 1):
-        raise ConfigError(
-            f"a detail branch halves the image down to the tokens, which {patch} pixels each do not allow",
-            where=model.name,
-            remedy="Leave the detail branch out (task.detail=0).",
-        )
-    branch = DetailBranch(classes, width, patch, model.architecture.channels, model.inputs)
-    return placed(branch, model.sam.mask_decoder)
 
 
 def _replace_tokens(decoder: Any, count: int) -> None:

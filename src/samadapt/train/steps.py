@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from samadapt.models.maps import join
 from samadapt.train.clicks import error_clicks
-from samadapt.train.config import BoxTask, InteractiveTask, SemanticTask
+from samadapt.train.config import BoxTask, EpisodeTask, InteractiveTask, SemanticTask
 from samadapt.train.embeddings import unpack
 from samadapt.train.losses import Loss, box_loss, dice_per_mask, focal_per_mask, iou_per_mask, semantic_loss
 from samadapt.train.rounds import first_prompt, mean_loss, resize_logits, told
@@ -23,6 +23,8 @@ from samadapt.train.samples import OUTSIDE, Batch
 
 if TYPE_CHECKING:
     from samadapt.models import SamPromptable
+    from samadapt.train.config import TaskConfig
+    from samadapt.train.episode_step import EpisodeStep
     from samadapt.train.nine_steps import NineStep
     from samadapt.train.one_prompt import OnePromptStep
 
@@ -198,9 +200,10 @@ class InteractiveStep(Step):
 
 
 def make_step(
-    model: SamPromptable, task: SemanticTask | BoxTask | InteractiveTask, *, bf16: bool = False
-) -> SemanticStep | BoxStep | InteractiveStep | NineStep | OnePromptStep:
+    model: SamPromptable, task: TaskConfig, *, bf16: bool = False
+) -> SemanticStep | BoxStep | InteractiveStep | NineStep | OnePromptStep | EpisodeStep:
     """Step of a task."""
+    from samadapt.train.episode_step import EpisodeStep
     from samadapt.train.nine_steps import NineStep
     from samadapt.train.one_prompt import OnePromptStep
 
@@ -208,6 +211,8 @@ def make_step(
         return SemanticStep(model, task, bf16=bf16)
     if isinstance(task, BoxTask):
         return BoxStep(model, task, bf16=bf16)
+    if isinstance(task, EpisodeTask):
+        return EpisodeStep(model, task, bf16=bf16)
     if task.protocol == "sammed2d":
         return NineStep(model, task, bf16=bf16)
     if task.protocol == "msa":
