@@ -32,7 +32,7 @@ def close(first, second, atol: float) -> bool:
 
 
 def test_the_battery_covers_every_method():
-    assert {config.method for config in METHODS.values()} == set(BUILTIN_METHODS)
+    assert {config.method for config in METHODS.values()} == set(BUILTIN_METHODS) - {"head"}  # which needs a head
     assert len(METHODS) == 13
     assert len(IDENTITY) == 11
 

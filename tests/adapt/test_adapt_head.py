@@ -6,7 +6,8 @@ import pytest
 import torch
 from adapt_cases import LABELS, build_tiny
 
-from samadapt.adapt import add_head
+from samadapt.adapt import add_head, inject, load_adapter, save_adapter, trainable_parameters
+from samadapt.adapt.config import HeadConfig
 from samadapt.core.errors import ConfigError
 from samadapt.core.image import LabelSet
 
@@ -83,3 +84,39 @@ def test_the_detail_branch_sees_what_the_embedding_does_not():
 def test_an_empty_label_set_is_refused():
     with pytest.raises(ConfigError, match="at least one label"):
         add_head(build_tiny(), LabelSet(()))
+
+
+def test_without_the_decoder_the_branch_answers_alone():
+    model = build_tiny()
+    head = add_head(model, LABELS, detail=4, decoder=False)
+    torch.nn.init.normal_(model.detail.answer.weight, generator=torch.Generator().manual_seed(0))
+    pixels = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(3))
+    embedding = model.encode(pixels)
+    assert torch.equal(head.logits(model, embedding, pixels), model.detail(pixels, embedding))
+    with pytest.raises(ConfigError, match="needs a detail branch"):
+        add_head(build_tiny(), LABELS, decoder=False)
+
+
+@pytest.mark.parametrize("decoder", [True, False])
+def test_the_method_head_trains_the_head_alone_and_keeps_it(decoder, tmp_path):
+    model = build_tiny()
+    head = add_head(model, LABELS, detail=4, decoder=decoder)
+    inject(model, HeadConfig())
+    parts = {name.split(".")[0 if name.startswith("detail") else 2] for name, _ in trainable_parameters(model)}
+    own = {"mask_tokens", "output_hypernetworks_mlps", "iou_prediction_head"} if decoder else set()
+    assert parts == {"detail"} | own
+    with torch.no_grad():
+        for _, parameter in trainable_parameters(model):
+            parameter.add_(0.01)
+    save_adapter(model, tmp_path)
+    again = build_tiny()
+    load_adapter(again, tmp_path)
+    pixels = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(3))
+    first, second = (one.head.logits(one, one.encode(pixels), pixels) for one in (model, again))
+    assert again.head == head
+    assert torch.equal(first, second)
+
+
+def test_the_method_head_needs_a_head():
+    with pytest.raises(ConfigError, match="no prompt-free head"):
+        inject(build_tiny(), HeadConfig())

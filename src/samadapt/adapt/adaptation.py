@@ -173,9 +173,9 @@ def head_names(model: SamPromptable) -> list[str]:
     """Parameters of the prompt-free head, which always learn; empty without a head."""
     if model.head is None:
         return []
-    from samadapt.adapt.parts import HEAD, named
+    from samadapt.adapt.parts import BRANCH, HEAD, named
 
-    return named(model, *HEAD)
+    return named(model, *(HEAD if model.head.decoder else (BRANCH,)))
 
 
 def always_learning(model: SamPromptable) -> list[str]:

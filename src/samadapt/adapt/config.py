@@ -90,6 +90,12 @@ class FullConfig(Config):
     train_prompt_encoder: bool = Field(False, description="train the prompt encoder too; MedSAM keeps it frozen")
 
 
+class HeadConfig(Config):
+    """The prompt-free head alone; everything that it answers from stays as it is."""
+
+    method: Literal["head"] = Field("head", description="train the prompt-free head only, with its detail branch")
+
+
 class ExternalConfig(Config):
     """A method of another package, registered under the entry points "samadapt.methods"."""
 
@@ -105,7 +111,7 @@ class ExternalConfig(Config):
         return name
 
 
-BUILTIN_METHODS = ("lora", "adapter", "sammed2d-adapter", "decoder", "full")
+BUILTIN_METHODS = ("lora", "adapter", "sammed2d-adapter", "decoder", "full", "head")
 
 
 def _kind(value: Any) -> str:
@@ -119,6 +125,7 @@ MethodConfig = Annotated[
     | Annotated[SamMed2dConfig, Tag("sammed2d-adapter")]
     | Annotated[DecoderConfig, Tag("decoder")]
     | Annotated[FullConfig, Tag("full")]
+    | Annotated[HeadConfig, Tag("head")]
     | Annotated[ExternalConfig, Tag("external")],
     Discriminator(_kind),
 ]

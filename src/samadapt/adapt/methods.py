@@ -22,6 +22,7 @@ _HOMES = {
     "sammed2d-adapter": "samadapt.adapt.sammed2d:METHOD",
     "decoder": "samadapt.adapt.decoder:METHOD",
     "full": "samadapt.adapt.full:METHOD",
+    "head": "samadapt.adapt.head:METHOD",
 }
 
 
@@ -66,7 +67,7 @@ def inject(model: SamPromptable, config: Config, *, seed: int = 0) -> Adaptation
         A base model, with or without a prompt-free head; a head's parameters always learn, as do the weights of
         channels that it was widened by.
     config : MethodConfig
-        LoraConfig, AdapterConfig, SamMed2dConfig, DecoderConfig, FullConfig, or a registered method's own.
+        LoraConfig, AdapterConfig, SamMed2dConfig, DecoderConfig, FullConfig, HeadConfig, or a registered method's own.
     seed : int
         Of the initial values of added modules.
 

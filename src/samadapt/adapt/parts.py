@@ -17,11 +17,12 @@ FINE = "sam.fine."
 PROMPT_ENCODER = "sam.prompt_encoder."
 DECODER = "sam.mask_decoder."
 DECODER_TRANSFORMER = "sam.mask_decoder.transformer."
+BRANCH = "detail."
 HEAD = (
     "sam.mask_decoder.mask_tokens.",
     "sam.mask_decoder.output_hypernetworks_mlps.",
     "sam.mask_decoder.iou_prediction_head.",
-    "detail.",
+    BRANCH,
 )
 
 # Random Fourier features of positions: a buffer in the original code, a parameter here. Never trained.

@@ -29,7 +29,7 @@ IGNORED = -100
 """Class index of pixels that belong to no class: the `ignore_index` of torch's losses."""
 
 
-_FACTS: Final = {"context": int, "detail": int, "slice_axis": str, "planes": int}
+_FACTS: Final = {"context": int, "detail": int, "decoder": bool, "slice_axis": str, "planes": int}
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class SemanticHead:
         Slices of a volume in one input: 1, or 3 for the slice between its neighbours.
     detail : int
         Width of the convolutional branch beside the mask decoder (`samadapt.adapt.detail`); 0: none, as in SAMed.
+    decoder : bool
+        The mask decoder answers too; False: the detail branch alone.
     slice_axis : {"", "axial", "coronal", "sagittal", "auto"}
         Direction of the slices in training (`samadapt.data.slicing`), in which all volumes are cut; "": as they come.
     planes : int
@@ -53,6 +55,7 @@ class SemanticHead:
     label_set: LabelSet
     context: int = 1
     detail: int = 0
+    decoder: bool = True
     slice_axis: SliceAxis | Literal[""] = ""
     planes: int = 1
 
@@ -104,14 +107,14 @@ class SemanticHead:
         Tensor of shape (B, N + 1, R, R), float32
             R is `resolution(model)`.
         """
-        logits = model.decode_tokens(embedding).low_res_logits[:, 0]
         if model.detail is None:
-            return logits
+            return model.decode_tokens(embedding).low_res_logits[:, 0]
         assert pixel_values is not None
-        size = pixel_values.shape[-2:]
-        whole = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
-        detail: Tensor = model.detail(pixel_values, coarse(embedding))
-        return whole + detail.float()
+        detail: Tensor = model.detail(pixel_values, coarse(embedding)).float()
+        if not self.decoder:
+            return detail
+        logits = model.decode_tokens(embedding).low_res_logits[:, 0]
+        return detail + F.interpolate(logits, size=pixel_values.shape[-2:], mode="bilinear", align_corners=False)
 
     def class_indices(self, labels: Tensor) -> Tensor:
         """Channel of each pixel of a label map.
@@ -141,6 +144,7 @@ def add_head(
     *,
     context: int = 1,
     detail: int = 0,
+    decoder: bool = True,
     slice_axis: SliceAxis | Literal[""] = "",
     planes: int = 1,
     seed: int = 0,
@@ -156,7 +160,7 @@ def add_head(
     model : SamPromptable
     label_set : LabelSet
         Of N labels, at least one.
-    context, slice_axis, planes : int, str, int
+    context, decoder, slice_axis, planes : int, bool, str, int
         See `SemanticHead`.
     detail : int
         Width of the detail branch, which starts with answers of zero, and with the weights that the model brings for
@@ -172,13 +176,16 @@ def add_head(
     Raises
     ------
     ConfigError
-        If the label set is empty, the model is a SAM-HQ, or its patches have no place for a detail branch.
+        If the label set is empty, the model is a SAM-HQ, or its patches have no place for a detail branch; without
+        decoder and branch nothing would answer.
     """
     from samadapt.adapt.detail import branch_for
     from samadapt.adapt.seeded import seeded
 
     if not len(label_set):
         raise ConfigError("a semantic head needs at least one label", where=model.name)
+    if not (decoder or detail):
+        raise ConfigError("a head without the mask decoder needs a detail branch", remedy="Set task.detail=24.")
     if getattr(model.architecture, "hq", False):
         raise ConfigError(
             "a SAM-HQ has one mask of high quality for all tokens, so its tokens cannot become classes",
@@ -189,7 +196,7 @@ def add_head(
         _replace_tokens(model.sam.mask_decoder, len(label_set) + 1)
         if detail:
             model.detail = branch_for(model, len(label_set) + 1, detail)
-    head = SemanticHead(label_set, context, detail, slice_axis, planes)
+    head = SemanticHead(label_set, context, detail, decoder, slice_axis, planes)
     model.head = head
     network = replace(model.architecture, mask_tokens=head.channels)
     model.architecture = replace(network, refine=0) if isinstance(network, Architecture) else network

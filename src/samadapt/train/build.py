@@ -24,7 +24,17 @@ from samadapt.models import SamPromptable, preprocess
 from samadapt.models.architecture import KNOWN, Architecture
 from samadapt.models.specialists import NAMES as SPECIALISTS
 from samadapt.models.stem import choose_channels, describe_channels
-from samadapt.train.config import NEW, SYNTHETIC, AugmentConfig, BoxTask, EpisodeTask, InteractiveTask, SemanticTask, TrainConfig
+from samadapt.train.answer import begin_answer
+from samadapt.train.config import (
+    NEW,
+    SYNTHETIC,
+    AugmentConfig,
+    BoxTask,
+    EpisodeTask,
+    InteractiveTask,
+    SemanticTask,
+    TrainConfig,
+)
 from samadapt.train.coverage import require_labelled
 from samadapt.train.embeddings import Embeddings, hindrance, open_folder
 from samadapt.train.episode_step import EpisodeStep, EpisodeValidator
@@ -75,9 +85,10 @@ class Parts:
     context: dict[str, Any]
 
     @property
-    def encoded(self) -> list[Samples]:
-        """All samples, of training and validation."""
-        return [self.samples, *([] if self.validator is None else [self.validator.samples])]
+    def encoded(self) -> list[SemanticSamples | ObjectSamples]:
+        """Samples of training and validation whose embeddings may be kept."""
+        every = [self.samples, *([] if self.validator is None else [self.validator.samples])]
+        return [samples for samples in every if not isinstance(samples, EpisodeSamples)]
 
 
 def build(config: TrainConfig, device: torch.device) -> Parts:
@@ -101,6 +112,8 @@ def build(config: TrainConfig, device: torch.device) -> Parts:
     samples = _samples(config, pictures, model, folder)
     views = 1 if store is not None else config.synthetic.views
     order = Order(len(pictures), config.batch_size, config.seed, _weights(config, store, pictures), views)
+    if isinstance(step, SemanticStep) and isinstance(samples, SemanticSamples):
+        begin_answer(step, samples, order)
     validator = _validator(config, step, store, device, folder)
     return Parts(model, step, samples, order, validator, _context(config, store, model))
 
@@ -180,7 +193,8 @@ def _model(config: TrainConfig, store: Store | None) -> SamPromptable:
         _choose_channels(config, store, model)
     if isinstance(config.task, SemanticTask) and store is not None:
         if model.head is None:
-            add_head(model, store.label_set, detail=config.task.detail, seed=config.seed)
+            task = config.task
+            add_head(model, store.label_set, detail=task.detail, decoder=task.decoder, seed=config.seed)
         model.head = replace(model.head, **seen(config, store))
     if isinstance(config.task, EpisodeTask):
         return _with_branch(model, config.task.detail, config.seed)

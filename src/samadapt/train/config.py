@@ -27,6 +27,9 @@ class SemanticTask(Config):
         ge=0,
         description="Width of a convolutional branch beside the mask decoder, for fine borders; 0: none (SAMed)",
     )
+    decoder: bool = Field(
+        True, description="The mask decoder answers too; false: the convolutional branch alone, which must be there"
+    )
     planes: Literal[1, 3] = Field(
         1,
         description="3: learn from volumes of even spacing cut along all three axes, and average the answers along "

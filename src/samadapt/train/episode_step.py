@@ -66,7 +66,7 @@ class EpisodeStep(Step):
         embedding = coarse(self.encode(flat))
         with self._precision(flat.device):
             features: Tensor = detail.features(flat, embedding)  # type: ignore[operator]
-        return features.float().unflatten(0, pixel_values.shape[:2])
+        return features.float().reshape(*pixel_values.shape[:2], *features.shape[1:])
 
 
 def linear_answer(features: Tensor, labels: Tensor, classes: int) -> tuple[Tensor, Tensor]:
@@ -101,7 +101,8 @@ def linear_answer(features: Tensor, labels: Tensor, classes: int) -> tuple[Tenso
 def _logits(features: Tensor, answer: Tensor, shown: Tensor) -> Tensor:
     """(B, V, classes, S, S) of features (B, V, D, S, S)."""
     found = torch.where(shown[:, None], SCALE * (_rows(features) @ answer), ABSENT)
-    return found.unflatten(1, (features.shape[1], *features.shape[3:])).movedim(-1, 2)
+    batch, versions, _, height, width = features.shape
+    return found.reshape(batch, versions, height, width, -1).movedim(-1, 2)
 
 
 def _rows(features: Tensor) -> Tensor:

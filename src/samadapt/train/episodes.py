@@ -87,9 +87,7 @@ class EpisodeSamples(Dataset[Batch]):
             labels[mask] = value
         return labels
 
-    def _version(
-        self, picture: Picture, labels: NDArray[np.int64], rng: np.random.Generator
-    ) -> tuple[Tensor, Tensor]:
+    def _version(self, picture: Picture, labels: NDArray[np.int64], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Image (C, S, S) and labels (R, R) of one picture."""
         prepare = self.prepare
         bend = prepare.augment.elastic * float(rng.random())
@@ -100,9 +98,7 @@ class EpisodeSamples(Dataset[Batch]):
             pixels = self._between_neighbours(pixels, picture, change, rng)
         return pixels, torch.from_numpy(reach(labels, outside=IGNORE).astype(np.int64))
 
-    def _between_neighbours(
-        self, pixels: Tensor, picture: Picture, change: Draw, rng: np.random.Generator
-    ) -> Tensor:
+    def _between_neighbours(self, pixels: Tensor, picture: Picture, change: Draw, rng: np.random.Generator) -> Tensor:
         """As if the picture were a slice of a volume: the first and third channel a little beside the second."""
         found = pixels.clone()
         for channel in (0, 2):

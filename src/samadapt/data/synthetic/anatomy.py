@@ -156,7 +156,7 @@ def _muscles_in_pool(
     layout: Layout, space: Space, rng: np.random.Generator, middle: Point, radius: float, pool: int
 ) -> None:
     """Papillary muscles near the wall, small ones anywhere, and trabeculae along it: all counted to the pool."""
-    large, fine = int(rng.integers(0, 3)), int(rng.choice([0, 0, rng.integers(6, 20)]))
+    large, fine = int(rng.integers(0, 3)), int(rng.choice([0, 0, int(rng.integers(6, 20))]))
     where = [(0.55, 1.0, 0.12, 0.45)] * large + [(0.0, 0.9, 0.08, 0.2)] * int(rng.integers(0, 3))
     for nearest, farthest, least, most in where + [(0.85, 1.1, 0.05, 0.18)] * fine:
         angle, away = rng.uniform(0, 2 * np.pi), radius * rng.uniform(nearest, farthest)
