@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from adapt_cases import LABELS, build_tiny
@@ -10,6 +12,9 @@ from samadapt.adapt import add_head, inject, load_adapter, save_adapter, trainab
 from samadapt.adapt.config import HeadConfig
 from samadapt.core.errors import ConfigError
 from samadapt.core.image import LabelSet
+from samadapt.models.architecture import KNOWN
+from samadapt.models.maps import coarse
+from samadapt.models.untrained import fresh
 
 
 def test_logits_are_all_mask_tokens_without_a_prompt():
@@ -95,6 +100,18 @@ def test_without_the_decoder_the_branch_answers_alone():
     assert torch.equal(head.logits(model, embedding, pixels), model.detail(pixels, embedding))
     with pytest.raises(ConfigError, match="needs a detail branch"):
         add_head(build_tiny(), LABELS, decoder=False)
+
+
+def test_a_fine_path_goes_with_the_decoder_that_reads_it():
+    network = replace(KNOWN["test"], fine=4, refine=4)
+    models = [fresh(network, seed=1) for _ in range(2)]
+    for model, decoder in zip(models, (True, False)):
+        add_head(model, LABELS, detail=4, decoder=decoder)
+    assert [len(model.encoder_parts) for model in models] == [2, 1]
+    pixels = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(3))
+    answers = [model.detail(pixels, coarse(model.encode(pixels))) for model in models]
+    assert torch.equal(answers[0], answers[1])
+    assert models[1].head.logits(models[1], models[1].encode(pixels), pixels).shape == (1, 4, 64, 64)
 
 
 @pytest.mark.parametrize("decoder", [True, False])

@@ -44,7 +44,7 @@ def test_every_built_in_method_is_what_its_configuration_says():
         assert config.method == name
         assert parse_config({"method": name}) == config
         assert TypeAdapter(MethodConfig).validate_python(config.model_dump()) == config
-    assert len(BUILTIN_METHODS) == 5
+    assert len(BUILTIN_METHODS) == 6
 
 
 def test_unknown_names_and_keys_name_the_nearest():

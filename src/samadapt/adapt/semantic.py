@@ -20,6 +20,7 @@ from samadapt.core.grid import Grid
 from samadapt.core.image import LabelSet
 from samadapt.data.slicing import PLANES, SliceAxis, is_even, plane_of, wanted_plane
 from samadapt.models.architecture import Architecture
+from samadapt.models.fine import fine_path
 from samadapt.models.maps import coarse
 
 if TYPE_CHECKING:
@@ -152,8 +153,8 @@ def add_head(
     """Give a model one mask token for background and each label, in place.
 
     Mask tokens, hypernetworks and IoU head are made anew with SAM's own initial values (normal tokens, PyTorch's
-    linear layers) and will learn. A refiner, which redraws the masks of prompts, is taken away; the rest of the model
-    is left alone.
+    linear layers) and will learn. A refiner, which redraws the masks of prompts, is taken away, and so is a fine path
+    where the mask decoder, which reads it, does not answer; the rest of the model is left alone.
 
     Parameters
     ----------
@@ -199,7 +200,11 @@ def add_head(
     head = SemanticHead(label_set, context, detail, decoder, slice_axis, planes)
     model.head = head
     network = replace(model.architecture, mask_tokens=head.channels)
-    model.architecture = replace(network, refine=0) if isinstance(network, Architecture) else network
+    if isinstance(network, Architecture):
+        network = replace(network, refine=0, fine=network.fine if decoder else 0)
+    if not decoder and fine_path(model.sam) is not None:
+        del model.sam.fine
+    model.architecture = network
     return head
 
 
