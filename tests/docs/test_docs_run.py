@@ -41,6 +41,7 @@ PAGES = {
     "docs/how-to/compare.md": {"bash": 1, "not run": 1},
     "docs/how-to/resume.md": {"bash": 7},
     "docs/how-to/scaling.md": {"bash": 1},
+    "docs/how-to/few-cases.md": {"bash": 1},
     "docs/how-to/sweep.md": {"bash": 3},
     "docs/how-to/recipe.md": {"python": 2},
     "docs/reference/python.md": {"python": 1},
