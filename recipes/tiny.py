@@ -1,6 +1,6 @@
 """Train the base model `tiny` from nothing and put it into the package: weights, what they were made from, curve.
 
-python recipes/tiny.py      seven parts: 90 minutes on one core, then two and a half hours on two; an interrupted part is resumed
+python recipes/tiny.py      seven parts: 90 minutes on one core, then 2.5 hours on two; an interrupted part is resumed
 
 Every part hands its weights on as a file of 16-bit values, which the next one begins with. From the fifth on there is a
 refiner after the mask decoder; in the seventh a detail branch learns, and nothing else. Where a part is longer or a
