@@ -1,10 +1,9 @@
 """Train the base model `tiny` from nothing and put it into the package: weights, what they were made from, curve.
 
-python recipes/tiny.py      seven parts: 90 minutes on one core, then 2.5 hours on two; an interrupted part is resumed
+python recipes/tiny.py      six parts: 90 minutes on one core, then two hours on two; an interrupted part is resumed
 
 Every part hands its weights on as a file of 16-bit values, which the next one begins with. From the fifth on there is a
-refiner after the mask decoder; in the seventh a detail branch learns, and nothing else. Where a part is longer or a
-machine faster the weights differ: the parts end by time.
+refiner after the mask decoder. Where a part is longer or a machine faster the weights differ: the parts end by time.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ from samadapt.models.architecture import KNOWN
 from samadapt.models.build import assemble
 from samadapt.models.loading import WEIGHTS, save_packaged
 
-PARTS = (1, 2, 3, 4, 5, 6, 7)
-REFINED, BRANCH = 5, 7
+PARTS = (1, 2, 3, 4, 5, 6)
+REFINED = 5
 
 
 def main() -> None:
@@ -54,9 +53,6 @@ def train(part: int) -> None:
 def hand_on(part: int, folder: Path, *, refined: bool = False, **facts: Any) -> Path:
     """Weights of a part as a file of their own; with a refiner that changes nothing yet if asked."""
     model = load_model(f"runs/tiny-{part}")
-    if part == BRANCH:
-        branch, model = model.detail_start, load_model(f"runs/tiny-{part - 1}-model/tiny.safetensors")
-        model.detail_start = branch  # the run was at a smaller size
     if refined:
         state, network = model.sam.state_dict(), replace(model.architecture, refine=KNOWN["tiny"].refine)
         model = assemble(network, state, model.preprocessing, name="tiny", allow=("missing",))

@@ -95,7 +95,7 @@ def test_every_help_line_says_the_default(samadapt, name):
 def test_help_says_choices_and_keeps_brackets(samadapt):
     train, prepare = samadapt("train", "--help").out, samadapt("prepare", "--help").out
     assert "[lora, adapter, sammed2d-adapter, decoder, full, head; default: lora]" in train
-    assert "[semantic, box, interactive, episodes; default: semantic]" in train
+    assert "[semantic, box, interactive; default: semantic]" in train
     assert "[auto, fp32, bf16; default: auto]" in train
     assert "or [low,high]" in prepare
 

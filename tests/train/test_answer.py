@@ -9,6 +9,8 @@ import torch
 
 import samadapt
 from samadapt.core.errors import ConfigError
+from samadapt.train.answer import PENALTY, linear_answer
+from samadapt.train.losses import IGNORE
 
 
 def _alone(fields, **more):
@@ -42,3 +44,18 @@ def test_a_branch_learns_alone_and_predicts_again(fields):
 def test_nothing_answers_without_decoder_and_branch(fields):
     with pytest.raises(ConfigError, match="needs a detail branch"):
         samadapt.train(**_alone(fields, task={"task": "semantic", "decoder": False}, steps=1))
+
+
+def test_the_answer_is_a_ridge_regression():
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(128, 5)).astype(np.float32)
+    labels = rng.integers(0, 2, 128)
+    labels[:8] = IGNORE
+    answer = linear_answer(torch.from_numpy(features), torch.from_numpy(labels), 4).numpy()
+    x = np.concatenate([features, np.ones((128, 1))], 1)
+    y = np.eye(4)[np.maximum(labels, 0)] * (labels != IGNORE)[:, None]
+    weight = (y / np.sqrt(np.maximum(y.sum(0), 1))).sum(1)
+    weight /= weight.sum()
+    expected = np.linalg.solve(x.T @ (weight[:, None] * x) + PENALTY * np.eye(6), x.T @ (weight[:, None] * y))
+    np.testing.assert_allclose(answer, expected, atol=1e-5)
+    assert not answer[:, 2:].any()

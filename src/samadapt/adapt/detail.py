@@ -2,8 +2,7 @@
 
 A vision transformer sees an image in patches; borders finer than a patch must be put back by the mask decoder. The
 branch is a U-Net whose deepest level also receives the image embedding. Its class logits are added to those of the
-mask decoder, at the full size of the model's input. A base model may bring weights that it begins with
-(`SamPromptable.detail_start`), learnt from generated scenes as the rest of it.
+mask decoder, at the full size of the model's input, or are the whole answer.
 
 References
 ----------
@@ -24,9 +23,6 @@ from samadapt.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from samadapt.models import SamPromptable
-
-ANSWER = "answer."
-"""Beginning of the names of the layer whose channels are classes, which is made anew for every task."""
 
 
 class DetailBranch(nn.Module):
@@ -101,8 +97,8 @@ class _Block(nn.Sequential):
         super().__init__(*layers)
 
 
-def branch_for(model: SamPromptable, classes: int, width: int) -> DetailBranch:
-    """A branch beside a model, with the weights that the model brings for one of this width, else with random ones.
+def branch_for(model: SamPromptable, classes: int, width: int) -> nn.Module:
+    """A branch beside a model, with random weights from torch's generator.
 
     Raises
     ------
@@ -118,14 +114,6 @@ def branch_for(model: SamPromptable, classes: int, width: int) -> DetailBranch:
             where=model.name,
             remedy="Leave the detail branch out (task.detail=0).",
         )
-    branch = DetailBranch(classes, width, patch, model.architecture.channels, model.inputs)
-    shapes = [{name: value.shape for name, value in one.items()} for one in (start_of(branch), model.detail_start)]
-    if shapes[0] == shapes[1]:
-        branch.load_state_dict(dict(model.detail_start), strict=False)
-    placed(branch, model.sam.mask_decoder)
-    return branch
-
-
-def start_of(branch: nn.Module) -> dict[str, Tensor]:
-    """{name: tensor} of a branch without its answer: what another branch can begin with."""
-    return {name: value for name, value in branch.state_dict().items() if not name.startswith(ANSWER)}
+    return placed(
+        DetailBranch(classes, width, patch, model.architecture.channels, model.inputs), model.sam.mask_decoder
+    )

@@ -164,8 +164,7 @@ def add_head(
     context, decoder, slice_axis, planes : int, bool, str, int
         See `SemanticHead`.
     detail : int
-        Width of the detail branch, which starts with answers of zero, and with the weights that the model brings for
-        this width (`SamPromptable.detail_start`) or random ones; 0: no branch.
+        Width of the detail branch, which starts with answers of zero; 0: no branch.
     seed : int
         Of the initial values.
 
@@ -183,6 +182,18 @@ def add_head(
     from samadapt.adapt.detail import branch_for
     from samadapt.adapt.seeded import seeded
 
+    _require_place(model, label_set, detail, decoder)
+    with seeded("semantic head", len(label_set), seed):
+        _replace_tokens(model.sam.mask_decoder, len(label_set) + 1)
+        if detail:
+            model.detail = branch_for(model, len(label_set) + 1, detail)
+    model.head = head = SemanticHead(label_set, context, detail, decoder, slice_axis, planes)
+    _note_network(model)
+    return head
+
+
+def _require_place(model: SamPromptable, label_set: LabelSet, detail: int, decoder: bool) -> None:
+    """Raise `ConfigError` where a head would have nothing to tell apart, or nothing to answer with."""
     if not len(label_set):
         raise ConfigError("a semantic head needs at least one label", where=model.name)
     if not (decoder or detail):
@@ -193,19 +204,17 @@ def add_head(
             where=model.name,
             remedy="Train it with prompts (--task box or interactive), or give the SAM of the same size.",
         )
-    with seeded("semantic head", len(label_set), seed):
-        _replace_tokens(model.sam.mask_decoder, len(label_set) + 1)
-        if detail:
-            model.detail = branch_for(model, len(label_set) + 1, detail)
-    head = SemanticHead(label_set, context, detail, decoder, slice_axis, planes)
-    model.head = head
+
+
+def _note_network(model: SamPromptable) -> None:
+    """Tell the architecture of the tokens, and of what went; without the mask decoder nothing reads a fine path."""
+    head = model.head
     network = replace(model.architecture, mask_tokens=head.channels)
     if isinstance(network, Architecture):
-        network = replace(network, refine=0, fine=network.fine if decoder else 0)
-    if not decoder and fine_path(model.sam) is not None:
+        network = replace(network, refine=0, fine=network.fine if head.decoder else 0)
+    if not head.decoder and fine_path(model.sam) is not None:
         del model.sam.fine
     model.architecture = network
-    return head
 
 
 def _replace_tokens(decoder: Any, count: int) -> None:

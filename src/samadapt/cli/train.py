@@ -25,10 +25,6 @@ def _show(result: TrainResult) -> None:
     if int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0) > 0:
         return  # of several processes the first speaks
     best = "not validated" if result.best_metric is None else f"best validation Dice {result.best_metric:.3f}"
-    if result.task == "episodes":
-        typer.echo(f"{best}, {result.seconds:.0f} s. The model with its detail branch: {result.adapter_folder}")
-        typer.echo(f"Begin with it: samadapt train --model {result.folder} --data STORE --out RUN -s task.detail=WIDTH")
-        return
     typer.echo(f"{best}, {result.seconds:.0f} s. The adapter: {result.adapter_folder}")
     prompts = "none" if result.task == "semantic" else "box"
     typer.echo(f"Measure it: samadapt evaluate --model {result.folder} --data STORE --prompts {prompts} --out RUN")

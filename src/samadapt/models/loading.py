@@ -27,8 +27,6 @@ from samadapt.models.stem import COLOURS, describe_channels, restore_channels
 
 WEIGHTS = Path(__file__).parent / "weights"
 SIDE_FILE = "samadapt.json"
-DETAIL = "detail."
-"""Beginning of the names of tensors that a detail branch begins with."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +53,6 @@ class Checkpoint:
         Classes of a prompt-free head, from the same file.
     channels : dict
         What `samadapt.models.stem.describe_channels` wrote into it.
-    detail : mapping of str to Tensor
-        Weights that a detail branch begins with.
     """
 
     state: Mapping[str, Tensor]
@@ -69,7 +65,6 @@ class Checkpoint:
     architecture: dict[str, Any] = field(default_factory=dict)
     head: dict[str, Any] = field(default_factory=dict)
     channels: dict[str, Any] = field(default_factory=dict)
-    detail: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def load(
@@ -130,7 +125,6 @@ def from_checkpoint(
 ) -> SamPromptable:
     """Build the model of a checkpoint; see `load`."""
     model = _built(checkpoint, image_size, allow, preprocessing)
-    model.detail_start = canonical(checkpoint.detail, where=checkpoint.where)
     if checkpoint.channels:
         restore_channels(model, checkpoint.channels, checkpoint.where)
     elif model.inputs > COLOURS:
@@ -268,9 +262,7 @@ def save_packaged(model: SamPromptable, folder: Path, name: str, **facts: Any) -
     import torch
     from safetensors.torch import save_file
 
-    tensors = to_meta(canonical(model.sam.state_dict()))
-    tensors |= {DETAIL + key: value for key, value in model.detail_start.items()}
-    state = {key: value.to("cpu", torch.float16) for key, value in tensors.items()}
+    state = {key: value.to("cpu", torch.float16) for key, value in to_meta(canonical(model.sam.state_dict())).items()}
     target = Path(folder) / f"{name}.safetensors"
     with atomic_path(target) as temporary:
         save_file(state, str(temporary))
@@ -319,10 +311,9 @@ def _packaged(name: str) -> Checkpoint:
 
 
 def _file(path: Path, name: str = "") -> Checkpoint:
-    tensors, known = read_tensors(path), _side_file(path.with_suffix(".json"))
-    detail = {key: value for key, value in tensors.items() if key.startswith(DETAIL)}
+    state, known = read_tensors(path), _side_file(path.with_suffix(".json"))
     return Checkpoint(
-        {key: value for key, value in tensors.items() if key not in detail},
+        state,
         name or str(path.resolve()),
         known.get("family", ""),
         known.get("preprocessing", ""),
@@ -331,7 +322,6 @@ def _file(path: Path, name: str = "") -> Checkpoint:
         architecture=known.get("architecture", {}),
         head=known.get("head", {}),
         channels=known.get("channels", {}),
-        detail={key.removeprefix(DETAIL): value for key, value in detail.items()},
     )
 
 

@@ -50,8 +50,6 @@ class SamPromptable(nn.Module):
     ----------
     head : samadapt.adapt.SemanticHead or None
         Prompt-free head, where one was added.
-    detail_start : dict of str to Tensor
-        Weights that a detail branch (`samadapt.adapt.detail`) begins with; empty where the checkpoint has none.
     channels : Channels
         What of an image the model is shown; colours by default.
     adapter_hash : str
@@ -78,7 +76,6 @@ class SamPromptable(nn.Module):
         self.sam = sam
         self.head: Any = None
         self.detail: torch.nn.Module | None = None
-        self.detail_start: dict[str, Tensor] = {}
         self.architecture, self.preprocessing, self.channels = architecture, preprocessing, AS_THEY_ARE
         self.name, self.family, self.base_hash, self.adapter_hash = name, family, base_hash, ""
         self.report, self.multimask, self.encoder_only = report or LoadReport(), multimask, False

@@ -33,7 +33,7 @@ class TrainResult:
         Best mean Dice of the validations; None without validation.
     seconds : float
         Training time, resumed runs included.
-    task : {"semantic", "box", "interactive", "episodes"}
+    task : {"semantic", "box", "interactive"}
         What it learnt.
     """
 

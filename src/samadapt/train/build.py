@@ -10,12 +10,10 @@ import numpy as np
 import torch
 
 from samadapt import models
-from samadapt.adapt.adaptation import assert_trainable, freeze_all_but
+from samadapt.adapt.adaptation import assert_trainable
 from samadapt.adapt.config import FullConfig
-from samadapt.adapt.detail import branch_for, start_of
 from samadapt.adapt.load import load_model
 from samadapt.adapt.methods import inject
-from samadapt.adapt.seeded import seeded
 from samadapt.adapt.semantic import add_head
 from samadapt.core.errors import ConfigError
 from samadapt.data.channels import Channels, channels_in, require_shown
@@ -25,20 +23,9 @@ from samadapt.models.architecture import KNOWN, Architecture
 from samadapt.models.specialists import NAMES as SPECIALISTS
 from samadapt.models.stem import choose_channels, describe_channels
 from samadapt.train.answer import begin_answer
-from samadapt.train.config import (
-    NEW,
-    SYNTHETIC,
-    AugmentConfig,
-    BoxTask,
-    EpisodeTask,
-    InteractiveTask,
-    SemanticTask,
-    TrainConfig,
-)
+from samadapt.train.config import NEW, SYNTHETIC, AugmentConfig, InteractiveTask, SemanticTask, TrainConfig
 from samadapt.train.coverage import require_labelled
 from samadapt.train.embeddings import Embeddings, hindrance, open_folder
-from samadapt.train.episode_step import EpisodeStep, EpisodeValidator
-from samadapt.train.episodes import EpisodeSamples
 from samadapt.train.fast_encoder import halve_frozen, quicken
 from samadapt.train.key_bias import silence_key_biases
 from samadapt.train.order import Order, slice_weights
@@ -49,8 +36,6 @@ from samadapt.train.schedule import FACTOR
 from samadapt.train.specialist import new_specialist
 from samadapt.train.steps import BoxStep, InteractiveStep, SemanticStep, Step, make_step
 from samadapt.train.validate import ObjectValidator, SemanticValidator, Validator, chosen_rows, filled_rows
-
-Samples = SemanticSamples | ObjectSamples | EpisodeSamples
 
 ZOOM_SHARE = 0.65
 """Share of closely shown objects in training a model that looks closer."""
@@ -79,16 +64,15 @@ class Parts:
 
     model: SamPromptable
     step: Step
-    samples: Samples
+    samples: SemanticSamples | ObjectSamples
     order: Order
     validator: Validator | None
     context: dict[str, Any]
 
     @property
     def encoded(self) -> list[SemanticSamples | ObjectSamples]:
-        """Samples of training and validation whose embeddings may be kept."""
-        every = [self.samples, *([] if self.validator is None else [self.validator.samples])]
-        return [samples for samples in every if not isinstance(samples, EpisodeSamples)]
+        """All samples, of training and validation."""
+        return [self.samples, *([] if self.validator is None else [self.validator.samples])]
 
 
 def build(config: TrainConfig, device: torch.device) -> Parts:
@@ -121,8 +105,7 @@ def build(config: TrainConfig, device: torch.device) -> Parts:
 def build_optimizer(config: TrainConfig, model: SamPromptable) -> torch.optim.Optimizer:
     """AdamW or Adam over exactly the parameters that learn."""
     groups = _groups(config, model)
-    whole = config.model in (NEW, *SPECIALISTS)
-    kind = config.model if whole else NEW if isinstance(config.task, EpisodeTask) else config.method.method
+    kind = config.model if config.model in (NEW, *SPECIALISTS) else config.method.method
     lr, decay = PUBLISHED.get(kind, (1e-4, 0.01))
     settings = config.optimizer
     rule = torch.optim.Adam if settings.rule == "adam" else torch.optim.AdamW
@@ -196,22 +179,12 @@ def _model(config: TrainConfig, store: Store | None) -> SamPromptable:
             task = config.task
             add_head(model, store.label_set, detail=task.detail, decoder=task.decoder, seed=config.seed)
         model.head = replace(model.head, **seen(config, store))
-    if isinstance(config.task, EpisodeTask):
-        return _with_branch(model, config.task.detail, config.seed)
     method = config.method
     if config.model == NEW:
         method = FullConfig(train_prompt_encoder=True)
     inject(model, method, seed=config.seed)
     if config.gradient_checkpointing:
         model.checkpoint_encoder(True)
-    return model
-
-
-def _with_branch(model: SamPromptable, width: int, seed: int) -> SamPromptable:
-    """The model with a detail branch that learns, and nothing else."""
-    with seeded("detail branch", seed):
-        model.detail = branch_for(model, 1, width)
-    freeze_all_but(model, [f"detail.{name}" for name in start_of(model.detail)])
     return model
 
 
@@ -264,11 +237,11 @@ def _embeddings(config: TrainConfig, step: Step, store: Store | None) -> Path | 
 
 def _samples(
     config: TrainConfig, pictures: Pictures, model: SamPromptable, folder: Path | None, *, validation: bool = False
-) -> Samples:
+) -> SemanticSamples | ObjectSamples:
     task, size = config.task, model.image_size
     sides = isinstance(pictures, StorePictures) and pictures.store.label_set.has_sides
-    augment = AugmentConfig(policy="none") if validation and not isinstance(task, EpisodeTask) else config.augment
-    at_mask = isinstance(task, BoxTask | InteractiveTask) and task.loss_size == "mask" and not validation
+    augment = AugmentConfig(policy="none") if validation else config.augment
+    at_mask = not isinstance(task, SemanticTask) and task.loss_size == "mask" and not validation
     resolution = model.head.resolution(model) if model.head is not None else model.mask_size if at_mask else size
     kept = None
     if folder is not None and isinstance(pictures, StorePictures):
@@ -277,10 +250,8 @@ def _samples(
     if isinstance(task, SemanticTask):
         assert isinstance(pictures, StorePictures)
         return SemanticSamples(pictures, prepare)
-    zoom = Zoom(zoom_share(config, model), task.zoom_least, task.zoom_most)
-    if isinstance(task, EpisodeTask):
-        return EpisodeSamples(pictures, prepare, zoom, task.versions, task.classes)
     jitter = 0 if validation else round(task.jitter_px * size / 1024)
+    zoom = Zoom(zoom_share(config, model), task.zoom_least, task.zoom_most)
     if not isinstance(task, InteractiveTask):
         return ObjectSamples(pictures, prepare, 1, jitter, zoom=zoom)
     sam = task.protocol == "sam"
@@ -328,10 +299,6 @@ def _validator(
     limits = config.validation
     if store is None:
         scenes = ScenePictures(config.synthetic.validation_scenes, config.seed, config.synthetic.size, "validation")
-        if isinstance(step, EpisodeStep):
-            samples = _samples(config, scenes, step.model, None, validation=True)
-            assert isinstance(samples, EpisodeSamples)
-            return EpisodeValidator(step, samples, device)
         return _object_validator(config, scenes, step, device, None, keep=True)
     choose = chosen_rows if isinstance(step, SemanticStep) else filled_rows
     everything = StorePictures(store, np.zeros(0, np.int64), config.context, step.model.channels)

@@ -121,18 +121,7 @@ class InteractiveTask(ClosenessConfig):
         return self
 
 
-class EpisodeTask(ClosenessConfig):
-    """Features that few pictures suffice for: what a detail branch begins with, learnt from generated scenes."""
-
-    task: Literal["episodes"] = Field(
-        "episodes", description="Learn a detail branch from small segmentation problems of a few pictures each"
-    )
-    detail: int = Field(16, ge=1, description="Width of the detail branch; nothing else learns")
-    versions: int = Field(4, ge=2, description="Pictures of an episode: half of them tell the classes, half ask")
-    classes: int = Field(3, ge=1, description="Largest number of objects that are told apart in an episode")
-
-
-TaskConfig = Annotated[SemanticTask | BoxTask | InteractiveTask | EpisodeTask, Field(discriminator="task")]
+TaskConfig = Annotated[SemanticTask | BoxTask | InteractiveTask, Field(discriminator="task")]
 
 
 class OptimizerConfig(Config):
@@ -356,8 +345,6 @@ class TrainConfig(Config):
             raise ValueError("channels are those of a prepared store, and take the place of context")
         if self.cache_embeddings and self.task.task == "semantic" and self.task.planes > 1:
             raise ValueError("embeddings are kept of the slices of the store alone: set task.planes=1")
-        if self.task.task == "episodes" and (self.data != SYNTHETIC or self.model in (NEW, *SPECIALISTS)):
-            raise ValueError("episodes are made of generated scenes (data synthetic), for a model that is loaded")
         if self.data == SYNTHETIC and self.task.task == "semantic":
             raise ValueError("synthetic scenes have objects but no classes: use the task interactive or box")
         return self

@@ -1,5 +1,4 @@
-"""What a run leaves for use: the best and the last adapter, or the whole model if it was made from nothing, or now
-brings a detail branch to begin with."""
+"""What a run leaves for use: the best and the last adapter, or the whole model if it was made from nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from samadapt.adapt.checkpoint import save_adapter
-from samadapt.adapt.detail import start_of
 from samadapt.adapt.specialist import save_specialist
 from samadapt.models import SamPromptable
 from samadapt.models.loading import save_packaged
@@ -28,7 +26,7 @@ class Keeper:
     context : dict
         Stored with an adapter.
     whole : bool
-        The model was made from nothing, so there is no base an adapter could refer to, or what learnt is no adapter.
+        The model was made from nothing, so there is no base an adapter could refer to.
     """
 
     def __init__(self, folder: Path, model: SamPromptable, context: dict[str, Any], *, whole: bool) -> None:
@@ -59,8 +57,6 @@ class Keeper:
             self.model.context = dict(self.context)
             save_specialist(self.model, folder, **facts)
         elif self.whole:
-            if self.model.detail is not None:
-                self.model.detail_start = start_of(self.model.detail)
-            save_packaged(self.model, folder, Path(self.model.name).stem, **facts)
+            save_packaged(self.model, folder, self.model.name, **facts)
         else:
             save_adapter(self.model, folder, context=self.context)

@@ -14,7 +14,7 @@ from samadapt.adapt.adaptation import assert_trainable
 from samadapt.adapt.specialist import is_specialist
 from samadapt.core.errors import ConfigError
 from samadapt.train.build import Parts
-from samadapt.train.config import NEW, EpisodeTask, TrainConfig
+from samadapt.train.config import NEW, TrainConfig
 from samadapt.train.guard import Interrupt, gradient_norm, require_finite
 from samadapt.train.keep import Keeper
 from samadapt.train.logs import Display, JsonLines, open_tensorboard
@@ -57,7 +57,7 @@ class Loop:
         self.base_lr = float(optimizer.defaults["lr"])
         self.step, self.optimizer = fabric.setup(parts.step, optimizer)
         self.main: bool = fabric.is_global_zero
-        whole = config.model == NEW or isinstance(config.task, EpisodeTask) or is_specialist(parts.model)
+        whole = config.model == NEW or is_specialist(parts.model)
         self.keeper = Keeper(config.out, parts.model, parts.context, whole=whole)
         self.log = JsonLines(config.out / "log.jsonl", step=progress.step) if self.main else None
         self.val = JsonLines(config.out / "val.jsonl", step=progress.step) if self.main else None

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from samadapt.models.maps import join
+from samadapt.models.maps import coarse, join
 from samadapt.train.clicks import error_clicks
-from samadapt.train.config import BoxTask, EpisodeTask, InteractiveTask, SemanticTask
+from samadapt.train.config import BoxTask, InteractiveTask, SemanticTask
 from samadapt.train.embeddings import unpack
 from samadapt.train.losses import Loss, box_loss, dice_per_mask, focal_per_mask, iou_per_mask, semantic_loss
 from samadapt.train.rounds import first_prompt, mean_loss, resize_logits, told
@@ -23,8 +23,6 @@ from samadapt.train.samples import OUTSIDE, Batch
 
 if TYPE_CHECKING:
     from samadapt.models import SamPromptable
-    from samadapt.train.config import TaskConfig
-    from samadapt.train.episode_step import EpisodeStep
     from samadapt.train.nine_steps import NineStep
     from samadapt.train.one_prompt import OnePromptStep
 
@@ -82,6 +80,13 @@ class SemanticStep(Step):
         task, labels = self.task, batch["labels"]
         logits = self.logits(batch)
         return told(semantic_loss(logits, labels, task.ce_weight, task.dice_weight, per_sample=task.per_sample))
+
+    def features(self, batch: Batch) -> Tensor:
+        """(B, D, S, S) float32 that the detail branch makes its answer from."""
+        embedding = self.embedding(batch)
+        with self._precision(embedding.device):
+            features: Tensor = self.model.detail.features(batch["pixel_values"], coarse(embedding))  # type: ignore[union-attr,operator]
+        return features.float()
 
     def logits(self, batch: Batch) -> Tensor:
         """(B, N + 1, R, R) float32, R the head's resolution."""
@@ -200,10 +205,9 @@ class InteractiveStep(Step):
 
 
 def make_step(
-    model: SamPromptable, task: TaskConfig, *, bf16: bool = False
-) -> SemanticStep | BoxStep | InteractiveStep | NineStep | OnePromptStep | EpisodeStep:
+    model: SamPromptable, task: SemanticTask | BoxTask | InteractiveTask, *, bf16: bool = False
+) -> SemanticStep | BoxStep | InteractiveStep | NineStep | OnePromptStep:
     """Step of a task."""
-    from samadapt.train.episode_step import EpisodeStep
     from samadapt.train.nine_steps import NineStep
     from samadapt.train.one_prompt import OnePromptStep
 
@@ -211,8 +215,6 @@ def make_step(
         return SemanticStep(model, task, bf16=bf16)
     if isinstance(task, BoxTask):
         return BoxStep(model, task, bf16=bf16)
-    if isinstance(task, EpisodeTask):
-        return EpisodeStep(model, task, bf16=bf16)
     if task.protocol == "sammed2d":
         return NineStep(model, task, bf16=bf16)
     if task.protocol == "msa":

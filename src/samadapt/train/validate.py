@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -20,9 +20,6 @@ from samadapt.train.pictures import StorePictures
 from samadapt.train.rounds import first_prompt, resize_logits
 from samadapt.train.samples import OUTSIDE, Batch, ObjectSamples, SemanticSamples
 from samadapt.train.steps import BoxStep, InteractiveStep, SemanticStep
-
-if TYPE_CHECKING:
-    from samadapt.train.episodes import EpisodeSamples
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ class Validator(Protocol):
     """Something that scores the model as it is."""
 
     @property
-    def samples(self) -> SemanticSamples | ObjectSamples | EpisodeSamples: ...
+    def samples(self) -> SemanticSamples | ObjectSamples: ...
 
     def __call__(self) -> Score: ...
 
