@@ -72,15 +72,14 @@ class DetailBranch(nn.Module):
     def features(self, pixel_values: Tensor, embedding: Tensor) -> Tensor:
         """What the answer is made from: (B, width, S, S) of the arguments of `forward`."""
         kept: list[Tensor] = []
-        x = pixel_values
+        x: Tensor = pixel_values
         for block in self.down:
             kept.append(block(x))
             x = nn.functional.max_pool2d(kept[-1], 2)
         x = self.bottom(torch.cat([x, self.embedding(embedding)], dim=1))
-        raised: Tensor = x
         for block, skipped in zip(self.up, reversed(kept)):
-            raised = block(torch.cat([interpolate(raised, scale_factor=2.0, mode="nearest"), skipped], dim=1))
-        return raised
+            x = block(torch.cat([interpolate(x, scale_factor=2.0, mode="nearest"), skipped], dim=1))
+        return x
 
 
 class _Block(nn.Sequential):
