@@ -72,6 +72,13 @@ def test_semantic_volume_is_written_on_the_grid_of_the_file(semantic: str, scan:
     assert done.labels == {1: "liver", 5: "spleen"}
 
 
+def test_a_single_volume_tells_of_its_slices(
+    semantic: str, scan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    predict(source=scan, model=semantic, out=tmp_path / "labels.nii.gz", batch_size=4)
+    assert "predicting slices: 6 of 6" in capsys.readouterr().err
+
+
 def test_the_folder_of_a_series_is_one_volume(semantic: str, tmp_path: Path) -> None:
     from fake import dicom
 

@@ -20,9 +20,9 @@ def say(text: str) -> None:
 
 
 class Step(Protocol):
-    """Called after every finished item."""
+    """Called after every finished item, or after several."""
 
-    def __call__(self, note: str = "") -> None: ...
+    def __call__(self, note: str = "", count: int = 1) -> None: ...
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def progress(what: str, total: int, done: int = 0) -> Iterator[Step]:
     Yields
     ------
     callable
-        To call once an item; its note is shown at once (for example why a case was left out).
+        To call once an item, or with a count; its note is shown at once (for example why a case was left out).
     """
     from rich.console import Console
 
@@ -51,10 +51,10 @@ def progress(what: str, total: int, done: int = 0) -> Iterator[Step]:
         with Progress(*columns, console=console) as bar:
             task = bar.add_task(what, total=total, completed=done)
 
-            def advance(note: str = "") -> None:
+            def advance(note: str = "", count: int = 1) -> None:
                 if note:
                     bar.console.print(note, markup=False)
-                bar.advance(task)
+                bar.advance(task, count)
 
             yield advance
     else:
@@ -70,8 +70,8 @@ class _Lines:
         self._console, self._what, self._total, self._done = console, what, total, done
         self._shown = time.monotonic()
 
-    def __call__(self, note: str = "") -> None:
-        self._done += 1
+    def __call__(self, note: str = "", count: int = 1) -> None:
+        self._done += count
         if note:
             self._print(note)
         if time.monotonic() - self._shown > _SECONDS_BETWEEN_LINES:

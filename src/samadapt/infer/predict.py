@@ -22,7 +22,7 @@ from samadapt.infer.config import PredictConfig
 from samadapt.infer.opening import open_for, slice_of
 from samadapt.infer.predictor import Predictor
 from samadapt.infer.propagate import propagate
-from samadapt.infer.semantic import require_head, segment
+from samadapt.infer.semantic import require_head, segment, slice_count
 
 if TYPE_CHECKING:
     from samadapt.models.promptable import SamPromptable
@@ -77,15 +77,17 @@ def predict(config: PredictConfig | None = None, **fields: Any) -> list[Predicte
 
     config = config or load_config(PredictConfig, values=fields)
     folder = config.source.is_dir() and not is_series(config.source)
-    sources = find_images(config.source) if folder else [config.source]
+    sources = find_images(config.source) if folder else []
     _check_output(config, folder)
     model = load_model(config.model, config.image_size, config.adapter, channels=config.channels)
     model = model.to(choose_device(config.device)).eval()
     choose_token(model, config.hq_token_only)
+    if not folder:
+        return [_predict_file(model, config.source, config.out, config, slices=True)]
     done = []
     with progress("predicting", len(sources)) as advance:
         for source in sources:
-            out = config.out / _output_name(source) if folder else config.out
+            out = config.out / _output_name(source)
             if config.overwrite or not out.exists():
                 done.append(_predict_file(model, source, out, config))
             advance()
@@ -109,12 +111,15 @@ def _output_name(source: Path) -> str:
     return source.stem + ".png"
 
 
-def _predict_file(model: SamPromptable, source: Path, out: Path, config: PredictConfig) -> Predicted:
+def _predict_file(
+    model: SamPromptable, source: Path, out: Path, config: PredictConfig, *, slices: bool = False
+) -> Predicted:
+    """One file; tells of the slices of a volume if asked."""
     from samadapt import io
 
     image = open_for(model, source, config.modality, config.window)
     if model.head is not None:
-        labels, names, scores = _semantic(model, image, config)
+        labels, names, scores = _semantic(model, image, config, slices)
     else:
         labels, names, scores = _prompted(model, image, config)
     io.save_label(labels, out)
@@ -124,13 +129,16 @@ def _predict_file(model: SamPromptable, source: Path, out: Path, config: Predict
 
 
 def _semantic(
-    model: SamPromptable, image: Image | Volume, config: PredictConfig
+    model: SamPromptable, image: Image | Volume, config: PredictConfig, slices: bool
 ) -> tuple[LabelMap, dict[int, str], tuple[float, ...]]:
     head = require_head(model)
     if config.box or config.point:
         raise PromptError("this model is prompt-free and takes no box or point", where=config.model)
     if isinstance(image, Image) and config.tile_px is not None:
         return _segment_tiles(model, image, config), head.label_set.names, ()
+    if isinstance(image, Volume) and slices:
+        with progress("predicting slices", slice_count(model, image)) as advance:
+            return segment(model, image, batch_size=config.batch_size, progress=advance), head.label_set.names, ()
     return segment(model, image, batch_size=config.batch_size), head.label_set.names, ()
 
 

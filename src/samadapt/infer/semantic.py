@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,9 +20,8 @@ from samadapt.infer.published_test import samed_classes
 from samadapt.infer.upscale import to_original
 
 if TYPE_CHECKING:
+    from samadapt.core.progress import Step
     from samadapt.models.promptable import SamPromptable
-
-Progress = Callable[[int, int], None]
 
 
 def segment(
@@ -30,7 +29,7 @@ def segment(
     image: Image | Volume,
     *,
     batch_size: int = 8,
-    progress: Progress | None = None,
+    progress: Step | None = None,
     test_as: Literal["", "samed"] = "",
 ) -> LabelMap:
     """Label every pixel of an image, or every voxel of a volume slice by slice, cut as in training.
@@ -47,7 +46,7 @@ def segment(
     batch_size : int
         Slices encoded at once.
     progress : callable, optional
-        Called with (slices done, slices in all), of all planes.
+        Called with ``count``, slices just done with; `slice_count` are to come.
     test_as : {"", "samed"}
         Take the slices through the model as the test of this publication does: see `published_test`.
 
@@ -75,6 +74,12 @@ def segment(
         return _averaged(model, image, planes, batches)
     labels = np.concatenate([_labels(model, batch, test_as) for _, _, batch in batches])
     return turned(LabelMap(labels, cuts[0].grid, cuts[0].orientation, image.source), planes[0], own)
+
+
+def slice_count(model: SamPromptable, volume: Volume) -> int:
+    """Slices that `segment` looks at, of all planes."""
+    own = plane_of(volume.grid)
+    return sum(len(turned(volume, own, plane)) for plane in require_head(model).planes_for(volume.grid))
 
 
 @torch.inference_mode()
@@ -130,14 +135,13 @@ def _scores(model: SamPromptable, batch: list[Image]) -> Tensor:
 
 
 def _batches(
-    cuts: list[Volume], context: int, size: int, progress: Progress | None
+    cuts: list[Volume], context: int, size: int, progress: Step | None
 ) -> Iterator[tuple[int, slice, list[Image]]]:
     """Of one cut after another: its number, which of its slices, and those; tells when they are done with."""
-    done, total = 0, sum(len(cut) for cut in cuts)
     for number, cut in enumerate(cuts):
         slices, start = neighbours(cut, context), 0
         while batch := list(islice(slices, size)):
             yield number, slice(start, start + len(batch)), batch
-            start, done = start + len(batch), done + len(batch)
+            start += len(batch)
             if progress is not None:
-                progress(done, total)
+                progress(count=len(batch))

@@ -155,9 +155,13 @@ def heart(rng: np.random.Generator, size: int) -> Layout:
 def _muscles_in_pool(
     layout: Layout, space: Space, rng: np.random.Generator, middle: Point, radius: float, pool: int
 ) -> None:
-    """Papillary muscles near the wall, small ones anywhere, and trabeculae along it: all counted to the pool."""
+    """Papillary muscles near the wall, small ones anywhere, and trabeculae along it: all counted to the pool.
+
+    Half of the hearts have large muscles that have grown together with the wall, as at the end of systole.
+    """
     large, fine = int(rng.integers(0, 3)), int(rng.choice([0, 0, int(rng.integers(6, 20))]))
     where = [(0.55, 1.0, 0.12, 0.45)] * large + [(0.0, 0.9, 0.08, 0.2)] * int(rng.integers(0, 3))
+    where += [(0.75, 1.1, 0.3, 0.65)] * int(rng.choice([0, 0, 1, 2]))
     for nearest, farthest, least, most in where + [(0.85, 1.1, 0.05, 0.18)] * fine:
         angle, away = rng.uniform(0, 2 * np.pi), radius * rng.uniform(nearest, farthest)
         at = (middle[0] + away * np.sin(angle), middle[1] + away * np.cos(angle))

@@ -61,7 +61,7 @@ class _Kind:
 _GREY = (("grey", 0.55), ("colour", 0.3), ("ultrasound", 0.15))
 _KINDS: dict[str, _Kind] = {
     "trunk": _Kind(0.17, anatomy.trunk, (("ct", 0.55), ("mr", 0.25), ("grey", 0.15), ("ultrasound", 0.05)), 80),
-    "heart": _Kind(0.09, anatomy.heart, (("mr", 0.75), ("ct", 0.1), ("grey", 0.1), ("ultrasound", 0.05)), 64),
+    "heart": _Kind(0.12, anatomy.heart, (("mr", 0.75), ("ct", 0.1), ("grey", 0.1), ("ultrasound", 0.05)), 64),
     "curved": _Kind(0.10, anatomy.curved, (("mr", 0.8), ("grey", 0.2)), 28, 0.85),
     "brain": _Kind(0.06, anatomy.brain, (("mr", 0.7), ("ct", 0.2), ("grey", 0.1)), 80),
     "partition": _Kind(0.07, patterns.partition, _GREY, 48),
