@@ -50,7 +50,9 @@ class SweepConfig(Config):
         description="Phases each alone, or mean or maximum of their probabilities or of their scores.",
     )
     labels: tuple[str, ...] = Field((), description="Names of the labels to measure; all if not given.")
-    max_cases: int | None = Field(None, ge=1, description="Measure only the first cases of the split.")
+    max_cases: int | None = Field(
+        None, ge=1, description="Measure only the first cases of the split that can be measured."
+    )
     seed: int = Field(0, description="Seed of the prompt draws and of the bootstrap intervals.")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")
     resume: bool = Field(False, description="Keep the rows that are there and measure what is missing, new values too.")
