@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 IMAGE_SIZES = ((72, 64), (192, 128))
 """(longest side of the images up to, side of the model's input), in pixels; 256 above."""
-DETAIL = 16
-"""Width of the detail branch on a user's data."""
+DETAIL, COARSE_DETAIL = 24, 16
+"""Width of the detail branch at 64 pixels, and above, where it costs more."""
 
 FEW = 40
 """Volumes up to which the demo learns along all three axes: of more it sees too little in its minutes."""
@@ -37,7 +37,7 @@ class DemoConfig(Config):
     recipe: str = Field("auto", description="Dataset recipe of the folder; found from its layout if not given.")
     model: str = Field("tiny", description="Base model.")
     method: Literal["auto", "lora", "full", "decoder", "adapter"] = Field(
-        "auto", description="How to adapt: auto is LoRA rank 4 as SAMed on phantoms, all weights on your data."
+        "auto", description="How to adapt: auto is LoRA of rank 4 on phantoms, all weights on your data."
     )
     cases: int = Field(24, ge=6, description="Phantoms to generate.")
     minutes: float | None = Field(None, gt=0, description="Minutes of training; 3.5 on phantoms, 11.5 on your data.")
@@ -157,16 +157,17 @@ def _adapt(config: DemoConfig, store: Store, out: Path) -> None:
 def training_fields(store: Store, method: str) -> dict[str, Any]:
     """Settings for a short run on a processor: SAMed's loss at a calmer rate, at the size the images have.
 
-    LoRA stays SAMed's method; all others also get a detail branch, which learns borders within minutes. A few volumes
-    of even spacing are looked at along all three axes.
+    A detail branch, which learns within minutes, answers alone unless the method is about the decoder. A few volumes of
+    even spacing are looked at along all three axes.
     """
-    detail, planes = 0 if method == "lora" else DETAIL, 3 if _few_even(store) else 1
     side = sorted(max(case.shape[1:]) for case in store.cases)[len(store.cases) // 2]
+    size = next((size for limit, size in IMAGE_SIZES if side <= limit), 256)
+    task = {"detail": DETAIL if size == IMAGE_SIZES[0][1] else COARSE_DETAIL, "decoder": method == "decoder"}
     return {
-        "image_size": next((size for limit, size in IMAGE_SIZES if side <= limit), 256),
+        "image_size": size,
         "method": {"method": "lora", "rank": 4} if method == "lora" else {"method": method},
         "optimizer": {"lr": 1.5e-3 if method == "lora" else 1e-3, "clip_norm": 1.0},
-        "task": {"task": "semantic", "detail": detail, "planes": planes},
+        "task": {"task": "semantic", "planes": 3 if _few_even(store) else 1} | task,
         "context": 3 if all(case.is_volume for case in store.cases) else 1,
         "balance": {"foreground_share": 0.9},
         "validation": {"every": 200, "max_cases": 12, "max_slices": 240},
